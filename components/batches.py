@@ -1,0 +1,71 @@
+"""Transformed examples on disk -> batches of rows of about equal length."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from components.bert.packing import pad
+
+_PARSED_AT_ONCE = 256
+_BATCHES_SORTED_AT_ONCE = 50
+
+
+def read_rows(files: Sequence[str], feature_spec: dict, pack, row_targets) -> tf.data.Dataset:
+    """One element a row: (ragged inputs of the encoder, target), in the files' order.
+
+    Args:
+      files: gzip-compressed TFRecords of transformed examples.
+      feature_spec: how to parse them.
+      pack: parsed features -> rows, see `components/heads`.
+      row_targets: parsed features -> the rows' targets.
+    """
+
+    def to_rows(serialized: tf.Tensor):
+        features = tf.io.parse_example(serialized, feature_spec)
+        features = {
+            name: tf.cast(value, tf.int32) if name.endswith("_ids") else value
+            for name, value in features.items()
+        }
+        return pack(features), row_targets(features)
+
+    return (
+        tf.data.TFRecordDataset(list(files), compression_type="GZIP")
+        .batch(_PARSED_AT_ONCE)
+        .map(to_rows, num_parallel_calls=tf.data.AUTOTUNE)
+        .unbatch()
+    )
+
+
+def count_rows(rows: tf.data.Dataset) -> int:
+    return int(rows.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1))
+
+
+def training_batches(
+    rows: tf.data.Dataset, row_count: int, batch_size: int, seed: int
+) -> tf.data.Dataset:
+    """Every row once, in an order that `seed` fixes and that each pass over the data set changes.
+
+    Rows are shuffled, then sorted by length in pools of 50 batches, so that a batch holds little
+    padding; then the batches are shuffled, so that length says nothing about time.
+
+    Returns:
+      (inputs, targets): int32 [batch, longest row of the batch] each, and dense targets.
+    """
+    pool = batch_size * _BATCHES_SORTED_AT_ONCE
+
+    def sort_by_length(inputs, targets):
+        order = tf.argsort(inputs["input_word_ids"].row_lengths())
+        return tf.nest.map_structure(
+            lambda value: tf.gather(value, order), (inputs, targets)
+        )
+
+    return (
+        rows.shuffle(min(row_count, 100_000), seed=seed, reshuffle_each_iteration=True)
+        .ragged_batch(pool)
+        .map(sort_by_length)
+        .unbatch()
+        .ragged_batch(batch_size)
+        .shuffle(_BATCHES_SORTED_AT_ONCE, seed=seed, reshuffle_each_iteration=True)
+        .map(lambda inputs, targets: (pad(inputs), targets), num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )

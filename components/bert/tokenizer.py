@@ -1,0 +1,49 @@
+"""WordPiece in the graph, from the encoder's own vocabulary.
+
+tf.text's FastBertTokenizer (linear-time WordPiece, https://arxiv.org/abs/2012.15524) gives the ids of
+the original BERT tokenizer but for characters that Unicode marks as compatibility variants (½, ﬁ, ™
+become 1⁄2, fi, tm), ß (becomes ss), and unassigned or private-use characters (become [UNK] where the
+original drops them). tests/components/bert/test_tokenizer.py holds the list.
+"""
+
+import dataclasses
+import functools
+
+import tensorflow as tf
+import tensorflow_text as tf_text
+
+from components.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Vocabulary:
+    """The word pieces of an encoder; the position of a piece is its id.
+
+    Attributes:
+      path: text file, one piece a line.
+      lower_case: whether the encoder was trained on lower-cased text without accents.
+    """
+
+    path: str
+    lower_case: bool
+
+    @functools.cached_property
+    def pieces(self) -> list[str]:
+        with tf.io.gfile.GFile(self.path, "rb") as file:
+            return file.read().decode("utf-8").rstrip("\n").split("\n")
+
+    def id_of(self, piece: str) -> int:
+        try:
+            return self.pieces.index(piece)
+        except ValueError:
+            raise InputError(
+                f"{self.path}: the vocabulary has no {piece!r}, so it is not a BERT vocabulary."
+            ) from None
+
+    def tokenizer(self) -> tf_text.FastBertTokenizer:
+        """Text [batch] -> ragged ids [batch, (pieces)], with byte offsets on request."""
+        return tf_text.FastBertTokenizer(
+            vocab=self.pieces,
+            token_out_type=tf.int32,
+            lower_case_nfd_strip_accents=self.lower_case,
+        )

@@ -1,0 +1,73 @@
+"""Pairs of sentences in, one of a few classes out.
+
+TensorFlow is imported inside the methods: a task is also read where no tensor is touched.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class PairClassification:
+    """A softmax over classes, from the encoder's view of both sentences.
+
+    Attributes:
+      text_features: the two raw text features.
+      label_feature: the raw int64 feature with the class, 0 <= class < num_labels.
+      num_labels: how many classes there are.
+      positive_label: the class that precision, recall, F1 and AUC are about.
+    """
+
+    text_features: tuple[str, str]
+    label_feature: str
+    num_labels: int = 2
+    positive_label: int = 1
+
+    prediction_key = "probabilities"
+
+    @property
+    def label_key(self) -> str:
+        return self.label_feature
+
+    def targets(self, features: dict) -> dict:
+        return {self.label_feature: features[self.label_feature]}
+
+    def pack(self, features: dict, vocabulary, max_length: int) -> dict:
+        from components.bert.packing import pack_pair
+
+        first, second = (features[f"{name}_ids"] for name in self.text_features)
+        return pack_pair(first, second, vocabulary, max_length)
+
+    def row_targets(self, features: dict):
+        return features[self.label_feature]
+
+    def logits(self, outputs: dict, dropout: float):
+        """outputs: pooled_output [batch, hidden] -> logits, float32 [batch, num_labels]."""
+        import tensorflow as tf
+
+        pooled = tf.keras.layers.Dropout(dropout)(outputs["pooled_output"])
+        return tf.keras.layers.Dense(
+            self.num_labels,
+            kernel_initializer=tf.keras.initializers.TruncatedNormal(stddev=0.02),
+            dtype=tf.float32,
+            name="logits",
+        )(pooled)
+
+    def loss(self, targets, logits):
+        """targets: int64 [batch] or, as Keras hands it over, [batch, 1]; logits: [batch, num_labels]."""
+        import tensorflow as tf
+
+        return tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(
+                labels=tf.reshape(targets, [-1]), logits=logits
+            )
+        )
+
+    def answer(self, apply, features: dict, raw: dict, vocabulary, max_length: int) -> dict:
+        """probabilities: float32 [batch, num_labels]; label: int64 [batch], the likeliest class."""
+        import tensorflow as tf
+
+        logits = apply(self.pack(features, vocabulary, max_length))
+        return {
+            "probabilities": tf.nn.softmax(logits),
+            "label": tf.argmax(logits, axis=-1, output_type=tf.int64),
+        }

@@ -1,0 +1,1 @@
+"""What the Evaluator computes, by kind of task."""

@@ -1,0 +1,74 @@
+"""The SavedModel that is evaluated, checked and pushed: raw text in, answers out."""
+
+import tensorflow as tf
+
+from components.bert.packing import pad
+
+_ROWS_AT_ONCE = 32
+
+
+class Servable(tf.Module):
+    """A trained model behind the two signatures of every pushed version.
+
+    serving_default: one string tensor [batch] for each text feature, by its name.
+    serve_examples: serialized tf.Examples, [batch], under `examples`.
+
+    Both answer through the Transform graph and the packing that training used.
+    """
+
+    def __init__(self, model, transform_layer, head, vocabulary, max_length: int, raw_spec: dict):
+        """raw_spec: parses the text features of a tf.Example."""
+        super().__init__()
+        self.model = model
+        self.transform_layer = transform_layer
+        self._head, self._vocabulary, self._max_length = head, vocabulary, max_length
+        self._raw_spec = {name: raw_spec[name] for name in head.text_features}
+
+    def signatures(self) -> dict:
+        text = [tf.TensorSpec([None], tf.string, name) for name in self._head.text_features]
+        examples = tf.TensorSpec([None], tf.string, "examples")
+
+        @tf.function(input_signature=text)
+        def serving_default(*values):
+            return self._answer(dict(zip(self._head.text_features, values)))
+
+        @tf.function(input_signature=[examples])
+        def serve_examples(examples):
+            return self._answer(tf.io.parse_example(examples, self._raw_spec))
+
+        return {"serving_default": serving_default, "serve_examples": serve_examples}
+
+    def _answer(self, raw: dict) -> dict:
+        features = {
+            name: tf.cast(value, tf.int32) if name.endswith("_ids") else value
+            for name, value in self.transform_layer(raw).items()
+        }
+        apply = lambda rows: apply_in_chunks(self.model, rows)  # noqa: E731
+        return self._head.answer(apply, features, raw, self._vocabulary, self._max_length)
+
+
+def apply_in_chunks(model, rows: dict) -> tf.Tensor:
+    """The model's logits of any number of rows, in bounded memory and with little padding.
+
+    Rows are sorted by length and run 32 at a time, each chunk padded to its own longest row.
+
+    Args:
+      model: Keras model, padded inputs -> logits [batch, ...].
+      rows: ragged rows, [batch, (row length)], see `components/bert/packing.py`.
+
+    Returns:
+      Logits in the order of the rows.
+    """
+    order = tf.argsort(rows["input_word_ids"].row_lengths())
+    count = tf.size(order)
+    chunks = tf.TensorArray(tf.float32, size=0, dynamic_size=True, infer_shape=False)
+    for start in tf.range(0, tf.maximum(count, 1), _ROWS_AT_ONCE):
+        chosen = order[start : start + _ROWS_AT_ONCE]
+        chunk = pad({name: tf.gather(value, chosen) for name, value in rows.items()})
+        chunks = chunks.write(start // _ROWS_AT_ONCE, model(chunk, training=False))
+    return tf.gather(chunks.concat(), tf.argsort(order))
+
+
+def export(servable: Servable, directory: str) -> None:
+    """Writes the SavedModel with both signatures."""
+    tf.saved_model.save(servable, directory, signatures=servable.signatures())

@@ -1,0 +1,177 @@
+"""What a task is: data, not a class hierarchy."""
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from components.errors import InputError
+
+# One example before it is one: feature name -> str, bytes, int or a list of one of them.
+Row = dict[str, Any]
+# Where a row stands ("train.tsv:17"), and the row.
+LocatedRow = tuple[str, Row]
+
+
+@dataclasses.dataclass(frozen=True)
+class OfficialFile:
+    """One file of the published data set.
+
+    Attributes:
+      name: its file name, in `--source DIR` and after a download.
+      url: where it is downloaded from.
+      size: in bytes.
+      sha256: of its bytes, in hexadecimal.
+      optional: a missing one is no error.
+    """
+
+    name: str
+    url: str
+    size: int
+    sha256: str
+    optional: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class DataFormat:
+    """How the rows of a task are read, in pure Python.
+
+    Attributes:
+      files: the official files.
+      read_official: folder of the official files -> split name -> rows.
+      read_file: one file of the user's own -> rows.
+      key: row -> what makes two rows the same, to find a row that is in train and in eval.
+      label: name of the feature with the row's class, if rows have one: every split needs two.
+    """
+
+    files: tuple[OfficialFile, ...]
+    read_official: Callable[[str], Mapping[str, list[LocatedRow]]]
+    read_file: Callable[[str], Iterator[LocatedRow]]
+    key: Callable[[Row], tuple]
+    label: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Threshold:
+    """What the gate asks of one metric, over the whole evaluation split.
+
+    Attributes:
+      floor: the least value that may be pushed.
+      max_drop: how far below the baseline's value the candidate's may lie.
+    """
+
+    floor: float
+    max_drop: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A number that the Evaluator computes.
+
+    Attributes:
+      name: in reports, and in `<name>_floor` where the task sets a threshold on it.
+      class_name: of the TFMA or Keras metric.
+      module: where that class is found, when it is neither TFMA's nor Keras'.
+      label: the class that a metric of two classes takes as positive.
+      config: further arguments of the class.
+    """
+
+    name: str
+    class_name: str
+    module: str = ""
+    label: int | None = None
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Hyperparameters:
+    """Everything the Trainer can be told, each reachable by `--set name=value`.
+
+    Attributes:
+      epochs: passes over the train split.
+      learning_rate: peak, for the encoder; reached at the end of the warm-up.
+      batch_size: rows (classification) or windows (spans) a step, over all replicas.
+      max_length: word pieces a row, [CLS] and [SEP] counted.
+      warmup_share: share of all steps in which the learning rate rises from 0.
+      weight_decay: decoupled; never on biases and layer normalization.
+      dropout: on the head's input. The encoder's own is fixed in its SavedModel.
+      clip_norm: global norm to which gradients are clipped.
+      seed: of shuffling, dropout and the head's first weights.
+    """
+
+    epochs: int = 3
+    learning_rate: float = 5e-5
+    batch_size: int = 32
+    max_length: int = 128
+    warmup_share: float = 0.1
+    weight_decay: float = 0.01
+    dropout: float = 0.1
+    clip_norm: float = 1.0
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A task, whole: where its rows come from, what the model answers, what the gate asks.
+
+    Attributes:
+      name: of the task, its module, its schema (`schema/<name>.pbtxt`) and its serving folder.
+      data: how its rows are read.
+      head: what turns the encoder's output into the answer; see `components/heads`.
+      metrics: what the Evaluator computes.
+      thresholds: metric name -> what the gate asks of it.
+      hyperparameters: what gave the figures in the README.
+    """
+
+    name: str
+    data: DataFormat
+    head: Any
+    metrics: tuple[Metric, ...]
+    thresholds: Mapping[str, Threshold]
+    hyperparameters: Hyperparameters
+
+    def settings(self) -> dict[str, Any]:
+        """All that `--set` reaches, by name, with the values in force."""
+        values = dataclasses.asdict(self.hyperparameters)
+        for metric, threshold in self.thresholds.items():
+            values[f"{metric}_floor"] = threshold.floor
+            values[f"{metric}_max_drop"] = threshold.max_drop
+        return values
+
+    def override(self, changes: Mapping[str, str]) -> "Task":
+        """This task with settings replaced, each text read as the type of the value it replaces.
+
+        Raises:
+          InputError: an unknown name, or a value that does not read as that type.
+        """
+        known = self.settings()
+        parsed = {name: _parse(name, text, known) for name, text in changes.items()}
+        fields = {f.name for f in dataclasses.fields(Hyperparameters)}
+        thresholds = {
+            metric: Threshold(
+                parsed.get(f"{metric}_floor", t.floor), parsed.get(f"{metric}_max_drop", t.max_drop)
+            )
+            for metric, t in self.thresholds.items()
+        }
+        hyperparameters = dataclasses.replace(
+            self.hyperparameters, **{k: v for k, v in parsed.items() if k in fields}
+        )
+        return dataclasses.replace(self, thresholds=thresholds, hyperparameters=hyperparameters)
+
+
+def _parse(name: str, text: str, known: Mapping[str, Any]) -> Any:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise InputError(
+            f"--set {name}={text}: there is no setting {name!r}.{hint} "
+            f"The settings are: {', '.join(known)}."
+        )
+    kind = type(known[name])
+    try:
+        return kind(text)
+    except ValueError:
+        raise InputError(
+            f"--set {name}={text}: {text!r} is not a valid {kind.__name__}. "
+            f"An example: --set {name}={known[name]}"
+        ) from None

@@ -1,0 +1,117 @@
+"""Trainer: transformed examples in, a SavedModel that answers raw text out."""
+
+import dataclasses
+import json
+import logging
+import time
+
+import tensorflow as tf
+import tensorflow_hub as hub
+import tensorflow_transform as tft
+
+from components.batches import count_rows, read_rows, training_batches
+from components.bert.hub import Encoder
+from components.bert.optimizer import WarmupLinearDecay, adamw
+from components.bert.tokenizer import Vocabulary
+from components.heads import load_head
+from components.serving import Servable, export
+from components.tasks.base import Hyperparameters
+
+progress = logging.getLogger("progress")
+
+
+def run_fn(fn_args) -> None:
+    """Fine-tunes the encoder with the task's head and exports it; TFX calls it.
+
+    Args:
+      fn_args: TFX's FnArgs; its custom_config holds `head`, `encoder` and `hyperparameters`, as JSON.
+    """
+    config = fn_args.custom_config
+    head = load_head(config["head"])
+    encoder = Encoder.from_json(config["encoder"])
+    hyperparameters = Hyperparameters(**json.loads(config["hyperparameters"]))
+    vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
+    transform = tft.TFTransformOutput(fn_args.transform_graph_path)
+
+    tf.keras.utils.set_random_seed(hyperparameters.seed)
+    rows = read_rows(
+        tf.io.gfile.glob(fn_args.train_files),
+        transform.transformed_feature_spec(),
+        lambda features: head.pack(features, vocabulary, hyperparameters.max_length),
+        head.row_targets,
+    )
+    model = build_model(head, encoder, hyperparameters.dropout)
+    fit(model, head, rows, hyperparameters, fn_args.model_run_dir)
+    servable = Servable(
+        model,
+        transform.transform_features_layer(),
+        head,
+        vocabulary,
+        hyperparameters.max_length,
+        transform.raw_feature_spec(),
+    )
+    export(servable, fn_args.serving_model_dir)
+
+
+def build_model(head, encoder: Encoder, dropout: float) -> tf.keras.Model:
+    """The encoder's three inputs [batch, length] -> the head's logits."""
+    inputs = {
+        name: tf.keras.Input([None], dtype=tf.int32, name=name)
+        for name in ("input_word_ids", "input_mask", "input_type_ids")
+    }
+    outputs = hub.KerasLayer(encoder.path, trainable=True, name="encoder")(inputs)
+    return tf.keras.Model(inputs, head.logits(outputs, dropout))
+
+
+def fit(model, head, rows: tf.data.Dataset, hyperparameters: Hyperparameters, log_dir: str) -> None:
+    """Trains in place and writes TensorBoard events to `log_dir`."""
+    row_count = count_rows(rows)
+    steps_per_epoch = -(-row_count // hyperparameters.batch_size)
+    total_steps = steps_per_epoch * hyperparameters.epochs
+    schedule = WarmupLinearDecay(
+        hyperparameters.learning_rate,
+        total_steps,
+        int(total_steps * hyperparameters.warmup_share),
+    )
+    model.compile(
+        adamw(schedule, hyperparameters.weight_decay, hyperparameters.clip_norm), loss=head.loss
+    )
+    batches = training_batches(
+        rows, row_count, hyperparameters.batch_size, hyperparameters.seed
+    )
+    model.fit(
+        batches.repeat(),
+        epochs=hyperparameters.epochs,
+        steps_per_epoch=steps_per_epoch,
+        verbose=0,
+        callbacks=[
+            tf.keras.callbacks.TensorBoard(log_dir, update_freq=10),
+            Progress(total_steps, hyperparameters.batch_size),
+        ],
+    )
+
+
+class Progress(tf.keras.callbacks.Callback):
+    """Logs step, loss, examples a second and time left."""
+
+    def __init__(self, total_steps: int, batch_size: int):
+        super().__init__()
+        self._total, self._batch_size, self._step = total_steps, batch_size, 0
+
+    def on_train_begin(self, logs=None):
+        self._started = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._step += 1
+        if self._step % 5 and self._step != self._total:
+            return
+        seconds = time.monotonic() - self._started
+        left = seconds / self._step * (self._total - self._step)
+        progress.info(
+            "step %d/%d  loss %.4f  %.1f examples/s  %d:%02d left",
+            self._step,
+            self._total,
+            logs["loss"],
+            self._step * self._batch_size / seconds,
+            *divmod(int(left), 60),
+        )

@@ -1,0 +1,33 @@
+"""Transform: text to word-piece ids, in the graph that also serves."""
+
+import tensorflow as tf
+
+from components.bert.hub import Encoder
+from components.bert.tokenizer import Vocabulary
+from components.heads import load_head
+
+
+def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
+    """Raw features -> what the Trainer packs; TFX calls it.
+
+    Args:
+      inputs: feature name -> tensor [batch], as `schema/<task>.pbtxt` shapes it.
+      custom_config: `head` and `encoder`, as JSON.
+
+    Returns:
+      For every text feature F: F_ids, ragged int64 [batch, (pieces)], untrimmed, and F_unknown, int64
+      [batch], how many of them are [UNK]: their share tells whether the text is in the encoder's
+      language. And the head's targets.
+    """
+    head = load_head(custom_config["head"])
+    encoder = Encoder.from_json(custom_config["encoder"])
+    vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
+    tokenizer = vocabulary.tokenizer()
+    unknown_id = vocabulary.id_of("[UNK]")
+    outputs = head.targets(inputs)
+    for name in head.text_features:
+        ids = tokenizer.tokenize(inputs[name])
+        is_unknown = tf.cast(tf.equal(ids, unknown_id), tf.int64)
+        outputs[f"{name}_ids"] = tf.cast(ids, tf.int64)
+        outputs[f"{name}_unknown"] = tf.reduce_sum(is_unknown, axis=1)
+    return outputs

@@ -1,0 +1,108 @@
+"""Runs the pipeline on this machine: python local_runner.py --task mrpc --data DIR --output DIR.
+
+Exit codes: 0 the model was pushed; 3 the gate refused it; 2 bad input or usage; 1 a fault.
+"""
+
+import argparse
+import fcntl
+import os
+import sys
+import time
+import traceback
+
+from components.bert.presets import DEFAULT_ENCODER
+from components.errors import InputError
+from components.tasks import load_task, task_names
+from pipeline.terminal import Terminal
+
+PUSHED, FAULT, BAD_INPUT, REFUSED = 0, 1, 2, 3
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parse(arguments)
+    with Terminal() as terminal:
+        try:
+            return _run(options, terminal)
+        except InputError as error:
+            terminal.fail(f"error: {error}")
+            return BAD_INPUT
+        except Exception as error:
+            traceback.print_exc()
+            stage = f" in {terminal.stage}" if terminal.stage else ""
+            terminal.fail(f"fault{stage}: {type(error).__name__}: {str(error)[:500]}")
+            terminal.say(f"The full log is {terminal.log_path}.")
+            return FAULT
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--task", required=True, help=f"one of: {', '.join(task_names())}")
+    parser.add_argument(
+        "--data", required=True, help="folder of TFRecords that components.prepare wrote"
+    )
+    parser.add_argument("--output", default="output", help="folder for all that a run makes")
+    parser.add_argument(
+        "--encoder", default=DEFAULT_ENCODER, help="preset, TF Hub URL, or folder of a SavedModel"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="override a setting"
+    )
+    return parser.parse_args(arguments)
+
+
+def _run(options: argparse.Namespace, terminal: Terminal) -> int:
+    started = time.monotonic()
+    task = load_task(options.task).override(_settings(options.set))
+    terminal.wait_for("loading TensorFlow and TFX")
+
+    # Seconds of imports, after what can be told without them.
+    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+
+    from components.bert.hub import resolve
+    from pipeline.config import local_config
+    from pipeline.outcome import read_outcome
+    from pipeline.pipeline import create_pipeline
+    from pipeline.summary import print_heading, print_summary
+
+    terminal.wait_for(f"encoder {options.encoder}")
+    encoder = resolve(options.encoder)
+    terminal.wait_for(f"checking {options.data}")
+    config, rows = local_config(task, encoder, options.data, options.output)
+    with _only_run_in(config.root):
+        terminal.keep_log(f"{config.root}/logs/{time.strftime('%Y%m%d-%H%M%S')}-{task.name}.log")
+        print_heading(terminal, config, rows)
+        LocalDagRunner().run(create_pipeline(config))
+        outcome = read_outcome(config)
+    print_summary(terminal, config, outcome, time.monotonic() - started)
+    return PUSHED if outcome.pushed_to else REFUSED
+
+
+def _settings(assignments: list[str]) -> dict[str, str]:
+    for assignment in assignments:
+        if "=" not in assignment:
+            raise InputError(f"--set {assignment}: write --set NAME=VALUE.")
+    return dict(assignment.split("=", 1) for assignment in assignments)
+
+
+class _only_run_in:
+    """Two runs at once would take each other's artifacts for their own."""
+
+    def __init__(self, root: str):
+        self._root = root
+
+    def __enter__(self):
+        os.makedirs(f"{self._root}/logs", exist_ok=True)
+        self._file = open(f"{self._root}/.lock", "w")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"Another run is at work in {self._root}. Wait for it, or pass another --output."
+            ) from None
+
+    def __exit__(self, *_):
+        self._file.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

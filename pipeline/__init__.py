@@ -1,0 +1,1 @@
+"""The wiring: knows TFX, never touches a tensor."""

@@ -1,0 +1,135 @@
+"""What a run came to, read from ML Metadata and from TFMA's own files."""
+
+import dataclasses
+
+import tensorflow_model_analysis as tfma
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.components.evaluator import constants as evaluator_constants
+from tfx.orchestration import metadata
+
+from components.tasks.base import Task
+from pipeline.config import PipelineConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """One metric over the whole evaluation split.
+
+    Attributes:
+      candidate: of the model of this run.
+      baseline: of the last blessed model before it, None when there was none.
+      floor: the least that may be pushed, None where the task asks nothing.
+      refused: why the gate refused it, None when it did not.
+    """
+
+    name: str
+    candidate: float
+    baseline: float | None
+    floor: float | None
+    refused: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """Attributes:
+    metrics: in the task's order.
+    blessed: whether the gate let the candidate through.
+    pushed_to: the version's folder, None when nothing was pushed.
+    cached: the stages that were not run again.
+    evaluation: folder that TFMA opens.
+    model_run: folder that TensorBoard opens.
+    """
+
+    metrics: list[Measured]
+    blessed: bool
+    pushed_to: str | None
+    cached: list[str]
+    evaluation: str
+    model_run: str
+
+
+def read_outcome(config: PipelineConfig) -> Outcome:
+    """The outcome of the last run under `config.root`."""
+    with metadata.Metadata(
+        metadata.sqlite_metadata_connection_config(config.metadata_file)
+    ) as handle:
+        executions = _last_run(handle.store)
+        outputs = {node: _outputs(handle.store, e) for node, e in executions.items()}
+    evaluation = outputs["Evaluator"]["evaluation"].uri
+    blessing = outputs["Evaluator"]["blessing"].custom_properties
+    pushed = outputs.get("Pusher", {}).get("pushed_model")
+    return Outcome(
+        metrics=_measured(config.task, evaluation),
+        blessed=blessing[evaluator_constants.ARTIFACT_PROPERTY_BLESSED_KEY].int_value == 1,
+        pushed_to=_pushed_to(pushed),
+        cached=[n for n, e in executions.items() if e.last_known_state == mlmd.Execution.CACHED],
+        evaluation=evaluation,
+        model_run=outputs["Trainer"]["model_run"].uri,
+    )
+
+
+def _last_run(store: metadata_store.MetadataStore) -> dict[str, mlmd.Execution]:
+    """Node id -> execution of the newest pipeline run, in the order of the run."""
+    run = max(store.get_contexts_by_type("pipeline_run"), key=lambda context: context.id)
+    pipeline = run.properties["pipeline_name"].string_value if run.properties else ""
+    nodes = {}
+    for execution in sorted(store.get_executions_by_context(run.id), key=lambda e: e.id):
+        names = [c.name for c in store.get_contexts_by_execution(execution.id) if c.type == "node"]
+        nodes[names[0].removeprefix(f"{pipeline}.").split(".")[-1]] = execution
+    return nodes
+
+
+def _outputs(store: metadata_store.MetadataStore, execution) -> dict[str, mlmd.Artifact]:
+    """Output key -> artifact."""
+    events = [
+        event
+        for event in store.get_events_by_execution_ids([execution.id])
+        if event.type == mlmd.Event.OUTPUT
+    ]
+    by_id = {a.id: a for a in store.get_artifacts_by_id([event.artifact_id for event in events])}
+    return {event.path.steps[0].key: by_id[event.artifact_id] for event in events}
+
+
+def _pushed_to(pushed: mlmd.Artifact | None) -> str | None:
+    if not pushed or not pushed.custom_properties["pushed"].int_value:
+        return None
+    return pushed.custom_properties["pushed_destination"].string_value
+
+
+def _measured(task: Task, evaluation: str) -> list[Measured]:
+    candidate, baseline = (_overall(evaluation, model) for model in ("candidate", "baseline"))
+    refusals = _refusals(evaluation)
+    return [
+        Measured(
+            name=metric.name,
+            candidate=candidate[metric.name],
+            baseline=baseline.get(metric.name),
+            floor=task.thresholds[metric.name].floor if metric.name in task.thresholds else None,
+            refused=refusals.get(metric.name),
+        )
+        for metric in task.metrics
+    ]
+
+
+def _overall(evaluation: str, model_name: str) -> dict[str, float]:
+    """Metric name -> value over the whole split, of one of the two models."""
+    result = tfma.load_eval_result(evaluation, model_name=model_name)
+    (overall,) = (metrics for key, metrics in result.slicing_metrics if key == ())
+    return {
+        name: value["doubleValue"]
+        for by_class in overall.values()
+        for metrics in by_class.values()
+        for name, value in metrics.items()
+        if "doubleValue" in value
+    }
+
+
+def _refusals(evaluation: str) -> dict[str, str]:
+    """Metric name -> why the gate refused it."""
+    result = tfma.load_validation_result(evaluation)
+    reasons = {}
+    for per_slice in result.metric_validations_per_slice:
+        for failure in per_slice.failures:
+            reasons.setdefault(failure.metric_key.name, failure.message)
+    return reasons

@@ -1,0 +1,119 @@
+"""The pipeline, in reading order: from TFRecords to a pushed model."""
+
+import dataclasses
+import json
+
+from tfx.components import (
+    Evaluator,
+    ExampleValidator,
+    ImportExampleGen,
+    Pusher,
+    StatisticsGen,
+    Trainer,
+    Transform,
+)
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
+from tfx.types import Channel, standard_artifacts
+
+from components.data_gate import DataGate
+from components.heads import dump_head
+from pipeline.baseline import LastBlessedBefore
+from pipeline.config import PipelineConfig
+from pipeline.evaluation import eval_config
+from pipeline.fingerprint import code_sha256
+
+
+def create_pipeline(config: PipelineConfig) -> Pipeline:
+    """Ingest, check, tokenize, train, judge, push."""
+    task = config.task
+    head_and_encoder = {"head": dump_head(task.head), "encoder": config.encoder.to_json()}
+    head_module = type(task.head).__module__
+
+    examples = ImportExampleGen(
+        input_base=config.data, input_config=_splits(sorted({"train", "eval", config.eval_split}))
+    )
+    statistics = StatisticsGen(examples=examples.outputs["examples"])
+    schema = ImportSchemaGen(schema_file=config.schema_file)
+    validator = ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+    data_gate = DataGate(anomalies=validator.outputs["anomalies"])
+
+    transform = Transform(
+        examples=examples.outputs["examples"],
+        schema=schema.outputs["schema"],
+        preprocessing_fn="components.transform.preprocessing_fn",
+        custom_config={
+            **head_and_encoder,
+            "code": code_sha256("components.transform", head_module),
+        },
+    )
+    transform.add_upstream_node(data_gate)
+
+    trainer = Trainer(
+        run_fn="components.trainer.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config={
+            **head_and_encoder,
+            "hyperparameters": json.dumps(dataclasses.asdict(task.hyperparameters)),
+            "code": code_sha256("components.trainer", head_module),
+        },
+    )
+
+    baseline = Resolver(
+        strategy_class=LastBlessedBefore,
+        candidate=trainer.outputs["model"],
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("Baseline")
+    evaluator = Evaluator(
+        examples=examples.outputs["examples"],
+        example_splits=[config.eval_split],
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        schema=schema.outputs["schema"],
+        eval_config=eval_config(task),
+    )
+
+    pusher = Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.serving)
+        ),
+    )
+
+    return Pipeline(
+        pipeline_name=task.name,
+        pipeline_root=config.artifacts,
+        components=[
+            examples,
+            statistics,
+            schema,
+            validator,
+            data_gate,
+            transform,
+            trainer,
+            baseline,
+            evaluator,
+            pusher,
+        ],
+        enable_cache=True,
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(
+            config.metadata_file
+        ),
+        beam_pipeline_args=list(config.beam_args),
+    )
+
+
+def _splits(names: list[str]) -> example_gen_pb2.Input:
+    return example_gen_pb2.Input(
+        splits=[example_gen_pb2.Input.Split(name=name, pattern=f"{name}/*") for name in names]
+    )

@@ -1,0 +1,117 @@
+"""What the person at the terminal sees: stages, one live line, results. All else goes to the log."""
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+import absl.logging
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+_PLAIN_PROGRESS_SECONDS = 15
+
+
+class Terminal:
+    """Takes stdout and stderr over, C++ libraries' too, while it is open.
+
+    with Terminal() as terminal:
+        terminal.say("...")            # seen, and in the log
+        print("...")                   # in the log only
+        terminal.keep_log("run.log")   # until then the log is a temporary file
+    """
+
+    def __enter__(self) -> "Terminal":
+        self._saved = {fd: os.dup(fd) for fd in (1, 2)}
+        sys.stdout.flush(), sys.stderr.flush()
+        self._log = tempfile.TemporaryFile("w+b")
+        self._redirect(self._log.fileno())
+        self.console = Console(file=os.fdopen(os.dup(self._saved[1]), "w"), highlight=False)
+        self.log_path: str | None = None
+        self._live: Live | None = None
+        self._stage: str | None = None
+        self._cached = False
+        return self
+
+    def __exit__(self, *_):
+        self._stop_live()
+        sys.stdout.flush(), sys.stderr.flush()
+        for fd, saved in self._saved.items():
+            os.dup2(saved, fd)
+
+    def keep_log(self, path: str) -> None:
+        """Continues the log in a file, and follows the stages by what TFX logs."""
+        self.log_path = path
+        kept = open(path, "ab", buffering=0)  # noqa: SIM115 (open until the process ends)
+        self._log.seek(0)
+        shutil.copyfileobj(self._log, kept)
+        self._redirect(kept.fileno())
+        handler = logging.StreamHandler()
+        handler.setFormatter(
+            logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        )
+        logging.getLogger().handlers = [handler]
+        logging.getLogger().setLevel(logging.INFO)
+        absl.logging.set_verbosity(absl.logging.INFO)
+        for name in ("absl", "progress"):
+            logging.getLogger(name).addFilter(self._follow)
+
+    def say(self, message="", style: str | None = None) -> None:
+        self._stop_live()
+        self.console.print(message, style=style)
+
+    def fail(self, message: str) -> None:
+        """The last thing seen when nothing came of it."""
+        self._stop_live()
+        self.console.print(message, style="bold red", markup=False)
+
+    def wait_for(self, what: str) -> None:
+        """Shows what is being done until something else is."""
+        self._stop_live()
+        self._started = self._shown = time.monotonic()
+        if self.console.is_terminal:
+            self._live = Live(
+                Spinner("dots", Text(what)), console=self.console, transient=True
+            )
+            self._live.start()
+
+    def _follow(self, record: logging.LogRecord) -> bool:
+        if record.name == "progress":
+            self._progress(record.getMessage())
+        elif record.msg == "Component %s is running.":
+            self._stage, self._cached = record.args[0], False
+            self.wait_for(self._stage)
+        elif str(record.msg).startswith("A cached execution"):
+            self._cached = True
+        elif record.msg == "Component %s is finished.":
+            self._stop_live()
+            note = "cached" if self._cached else f"{time.monotonic() - self._started:.1f} s"
+            self.say(f"  [green]✓[/] {self._stage:<18} {note:>8}")
+            self._stage = None
+        return True
+
+    def _progress(self, message: str) -> None:
+        if self._live:
+            self._live.update(Spinner("dots", Text(f"{self._stage}  {message}")))
+        elif time.monotonic() - self._shown > _PLAIN_PROGRESS_SECONDS:
+            self._shown = time.monotonic()
+            self.say(f"    {message}")
+
+    @property
+    def stage(self) -> str | None:
+        """The stage that runs now, or that ran when an error came."""
+        return self._stage
+
+    def _stop_live(self) -> None:
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    @staticmethod
+    def _redirect(target: int) -> None:
+        for fd in (1, 2):
+            os.dup2(target, fd)
