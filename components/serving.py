@@ -66,7 +66,8 @@ def apply_in_chunks(model, rows: dict) -> tf.Tensor:
         chosen = order[start : start + _ROWS_AT_ONCE]
         chunk = pad({name: tf.gather(value, chosen) for name, value in rows.items()})
         chunks = chunks.write(start // _ROWS_AT_ONCE, model(chunk, training=False))
-    return tf.gather(chunks.concat(), tf.argsort(order))
+    logits = tf.ensure_shape(chunks.concat(), model.output_shape)
+    return tf.gather(logits, tf.argsort(order))
 
 
 def export(servable: Servable, directory: str) -> None:

@@ -98,7 +98,9 @@ def _pushed_to(pushed: mlmd.Artifact | None) -> str | None:
 
 
 def _measured(task: Task, evaluation: str) -> list[Measured]:
-    candidate, baseline = (_overall(evaluation, model) for model in ("candidate", "baseline"))
+    # TFMA names the models only where there are two.
+    candidate = _overall(evaluation, "candidate") or _overall(evaluation, None)
+    baseline = _overall(evaluation, "baseline")
     refusals = _refusals(evaluation)
     return [
         Measured(
@@ -112,13 +114,14 @@ def _measured(task: Task, evaluation: str) -> list[Measured]:
     ]
 
 
-def _overall(evaluation: str, model_name: str) -> dict[str, float]:
-    """Metric name -> value over the whole split, of one of the two models."""
+def _overall(evaluation: str, model_name: str | None) -> dict[str, float]:
+    """Metric name -> value over the whole split, of one model; nothing if there is no such model."""
     result = tfma.load_eval_result(evaluation, model_name=model_name)
-    (overall,) = (metrics for key, metrics in result.slicing_metrics if key == ())
     return {
         name: value["doubleValue"]
-        for by_class in overall.values()
+        for slice_key, outputs in result.slicing_metrics
+        if slice_key == ()
+        for by_class in outputs.values()
         for metrics in by_class.values()
         for name, value in metrics.items()
         if "doubleValue" in value

@@ -33,8 +33,8 @@ def print_summary(
     minutes, rest = divmod(int(seconds), 60)
     spent = f"{minutes}:{rest:02d} min"
     if outcome.pushed_to:
-        text = "--" + " --".join(f"{name} '...'" for name in config.task.head.text_features)
-        terminal.say(f"  ask it       python -m pipeline.predict --model {outcome.pushed_to} {text}")
+        text = " ".join(f"{name}='...'" for name in config.task.head.text_features)
+        terminal.say(f"  ask it       python -m pipeline.predict {outcome.pushed_to} {text}")
         terminal.say(f"[bold green]pushed[/] {outcome.pushed_to} in {spent}")
     elif outcome.blessed:
         terminal.say(f"[bold red]not pushed[/] though the gate passed, in {spent}; see the log")

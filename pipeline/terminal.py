@@ -62,12 +62,12 @@ class Terminal:
 
     def say(self, message="", style: str | None = None) -> None:
         self._stop_live()
-        self.console.print(message, style=style)
+        self.console.print(message, style=style, soft_wrap=True)
 
     def fail(self, message: str) -> None:
         """The last thing seen when nothing came of it."""
         self._stop_live()
-        self.console.print(message, style="bold red", markup=False)
+        self.console.print(message, style="bold red", markup=False, soft_wrap=True)
 
     def wait_for(self, what: str) -> None:
         """Shows what is being done until something else is."""

@@ -22,19 +22,39 @@ class WarmupLinearDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self._peak, "total_steps": self._total, "warmup_steps": self._warmup}
 
 
-def adamw(
-    learning_rate, weight_decay: float, clip_norm: float
-) -> tf.keras.optimizers.Optimizer:
-    """AdamW (https://arxiv.org/abs/1711.05101) with BERT's constants.
+class AdamW(tf.keras.optimizers.AdamW):
+    """Keras' AdamW (https://arxiv.org/abs/1711.05101) with one fused kernel for each variable.
 
-    Weight decay leaves out biases, layer normalization and nothing else, found by the variables'
-    names; gradients are clipped to `clip_norm` over all variables together.
+    Keras composes the update of about fifteen operations, each of which passes over all parameters;
+    on a processor that was a fifth of the time of a step. The figures are the same.
     """
-    optimizer = tf.keras.optimizers.AdamW(
-        learning_rate,
-        weight_decay=weight_decay,
-        epsilon=1e-6,
-        global_clipnorm=clip_norm,
+
+    def update_step(self, gradient, variable):
+        index = self._index_dict[self._var_key(variable)]
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        beta_1, beta_2 = (tf.cast(beta, variable.dtype) for beta in (self.beta_1, self.beta_2))
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].handle,
+            v=self._velocities[index].handle,
+            beta1_power=tf.pow(beta_1, step),
+            beta2_power=tf.pow(beta_2, step),
+            lr=tf.cast(self.learning_rate, variable.dtype),
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=tf.cast(self.epsilon, variable.dtype),
+            grad=tf.convert_to_tensor(gradient),
+        )
+
+
+def adamw(learning_rate, weight_decay: float, clip_norm: float) -> AdamW:
+    """AdamW with BERT's constants.
+
+    Biases and layer normalization are not decayed; the variables' names tell them. Gradients are
+    clipped to `clip_norm` over all variables together.
+    """
+    optimizer = AdamW(
+        learning_rate, weight_decay=weight_decay, epsilon=1e-6, global_clipnorm=clip_norm
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "layer_norm", "LayerNorm"])
     return optimizer

@@ -1,0 +1,79 @@
+"""Folders that change as a whole, whenever the process may be killed."""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+
+# From linux/fcntl.h and linux/fs.h.
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+@contextlib.contextmanager
+def locked(folder: str) -> Iterator[None]:
+    """Makes the folder and holds a lock on it; another process waits, a dead one holds nothing."""
+    os.makedirs(folder, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # NFS locks no folders.
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def replacing(target: str) -> Iterator[str]:
+    """A new folder to fill, which takes the place of `target` when the block ends without error.
+
+    At no time is `target` anything but the whole old or the whole new folder, except on a file
+    system that cannot exchange two folders (NFS): there it is absent for an instant, and `recover`
+    brings it back should the process die just then. The caller holds the lock on its parent.
+    """
+    new, aside = _new(target), _aside(target)
+    os.mkdir(new)
+    try:
+        yield new
+        if not os.path.exists(target):
+            os.rename(new, target)
+        elif not _exchange(new, target):
+            os.rename(target, aside)
+            os.rename(new, target)
+    finally:
+        recover(target)
+
+
+def recover(target: str) -> None:
+    """Removes what a killed `replacing` left beside `target`."""
+    new, aside = _new(target), _aside(target)
+    if os.path.exists(aside) and not os.path.exists(target):
+        os.rename(aside, target)
+    for leftover in (new, aside):
+        if os.path.exists(leftover):
+            shutil.rmtree(leftover)
+
+
+def _new(target: str) -> str:
+    return _beside(target, "new")
+
+
+def _aside(target: str) -> str:
+    return _beside(target, "old")
+
+
+def _beside(target: str, suffix: str) -> str:
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f".{name}.{suffix}")
+
+
+def _exchange(one: str, other: str) -> bool:
+    """Swaps two folders in one step; False where this cannot be done."""
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except AttributeError:
+        return False
+    paths = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other))
+    return rename(*paths, _RENAME_EXCHANGE) == 0

@@ -1,0 +1,271 @@
+"""Official files or the user's own -> TFRecords of tf.Examples, one folder a split.
+
+    python -m components.prepare TASK --output DIR [--source DIR | --train FILE --eval FILE]
+
+Everything is checked before anything is written; DIR changes as a whole or not at all. A second run
+over the same files writes nothing, so that what was computed from DIR stays valid.
+"""
+
+import argparse
+import collections
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from components import folders, official, records
+from components.errors import InputError
+from components.tasks import load_task, task_names
+from components.tasks.base import DataFormat, LocatedRow, Task
+
+SUMMARY_NAME = "dataset.json"
+# Raise it with every change to what is written for the same source files.
+_FORMAT = 1
+_WRITTEN_BY = "components.prepare"
+
+Splits = Mapping[str, list[LocatedRow]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where the rows come from.
+
+    Attributes:
+      files: role (the split, or the name of an official file) -> {"name", "sha256"}.
+      read: reads the rows of every split.
+      is_published: whether the bytes are the published ones, which the user cannot mend.
+    """
+
+    files: Mapping[str, Mapping[str, str]]
+    read: Callable[[], Splits]
+    is_published: bool
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code."""
+    arguments = _parse(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reports on graphics drivers.
+    try:
+        task = load_task(arguments.task)
+        if arguments.train:
+            source = own_files(task, {split: getattr(arguments, split) for split in records.SPLITS})
+        else:
+            source = official_files(task, arguments.source)
+        prepare(task, source, arguments.output)
+    except InputError as error:
+        problem = str(error)
+    except OSError as error:
+        problem = f"{error.filename or arguments.output}: {error.strerror or error}."
+    else:
+        return 0
+    print(f"error: {problem}", file=sys.stderr)
+    return 2
+
+
+def own_files(task: Task, paths: Mapping[str, str | None]) -> Source:
+    """The user's own files, one a split; a split without a path is left out."""
+    paths = {split: path for split, path in paths.items() if path}
+    for split, path in paths.items():
+        if not os.path.isfile(path):
+            raise InputError(f"--{split} {path}: there is no such file.")
+    return Source(
+        files={
+            split: {"name": os.path.basename(path), "sha256": official.hash_file(path)}
+            for split, path in paths.items()
+        },
+        read=lambda: {split: list(task.data.read_file(path)) for split, path in paths.items()},
+        is_published=False,
+    )
+
+
+def official_files(task: Task, folder: str | None) -> Source:
+    """The official files in the folder; without one they are downloaded, to the user's cache."""
+    if not folder:
+        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        folder = os.path.join(cache, "bert-tfx-pipeline", "data", task.name)
+        official.download(task.data.files, folder)
+    hashes = official.verify(task.data.files, folder)
+    return Source(
+        files={name: {"name": name, "sha256": sha256} for name, sha256 in hashes.items()},
+        read=lambda: task.data.read_official(folder),
+        is_published=not official.is_vouched_for(folder),
+    )
+
+
+def prepare(task: Task, source: Source, output: str) -> None:
+    """Writes the rows of `source` to the folder `output`, unless they are there already.
+
+    Raises:
+      InputError: the rows cannot be used, or the folder holds something else.
+    """
+    target = os.path.realpath(output)
+    with folders.locked(os.path.dirname(target)):
+        folders.recover(target)
+        summary = _read_summary(target)
+        up_to_date = _is_up_to_date(target, summary, task, source)
+        if not up_to_date:
+            splits = source.read()
+            _check(splits, task.data, source)
+            summary = _replace(target, splits, task, source)
+    _print_table(summary)
+    print(f"{output} {'is up to date' if up_to_date else 'is ready'} for the task {task.name}.")
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m components.prepare",
+        description="Writes a task's data as the pipeline reads it. Without --source and --train, "
+        "downloads the official files.",
+    )
+    parser.add_argument("task", metavar="TASK", help=", ".join(task_names()))
+    parser.add_argument("--output", metavar="DIR", required=True, help="folder to write")
+    parser.add_argument("--source", metavar="DIR", help="folder that holds the official files")
+    parser.add_argument("--train", metavar="FILE", help="your own rows to train on")
+    parser.add_argument("--eval", metavar="FILE", help="your own rows to evaluate on")
+    parser.add_argument("--test", metavar="FILE", help="your own rows to keep for later")
+    arguments = parser.parse_args(argv)
+    own = [f"--{split}" for split in records.SPLITS if getattr(arguments, split)]
+    if own and arguments.source:
+        parser.error(f"--source and {own[0]} exclude each other")
+    if own and not (arguments.train and arguments.eval):
+        parser.error(f"{own[0]} needs both --train and --eval beside it")
+    return arguments
+
+
+def _read_summary(output: str) -> dict[str, Any] | None:
+    """What `dataset.json` says of a folder that was prepared; None where there is none yet.
+
+    Raises:
+      InputError: there is something that was not prepared, and is not ours to replace.
+    """
+    if not os.path.lexists(output):
+        return None
+    if not os.path.isdir(output):
+        raise InputError(f"{output} is a file. Choose another --output.")
+    names = set(os.listdir(output))
+    if not names:
+        return None
+    foreign = sorted(names - {*records.SPLITS, SUMMARY_NAME})
+    if foreign or SUMMARY_NAME not in names:
+        raise InputError(
+            f"{output} would be replaced as a whole, but holds {(foreign or sorted(names))[0]}, "
+            "which this command did not write. Choose another --output, or empty it."
+        )
+    try:
+        with open(os.path.join(output, SUMMARY_NAME), encoding="utf-8") as file:
+            summary = json.load(file)
+        if summary["written_by"] == _WRITTEN_BY:
+            return summary
+    except (ValueError, TypeError, LookupError):
+        pass
+    raise InputError(
+        f"{output}/{SUMMARY_NAME} was not written by this command. Choose another --output."
+    )
+
+
+def _is_up_to_date(output: str, summary: dict[str, Any] | None, task: Task, source: Source) -> bool:
+    """Whether the folder holds what would be written: from the same bytes, none of it touched."""
+    if not summary or (summary["format"], summary["task"]) != (_FORMAT, task.name):
+        return False
+    if _hashes(summary["sources"]) != _hashes(source.files):
+        return False
+    return all(
+        _sizes(os.path.join(output, split)) == summary["splits"].get(split, {}).get("files", {})
+        for split in records.SPLITS
+    )
+
+
+def _hashes(files: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {role: file["sha256"] for role, file in files.items()}
+
+
+def _sizes(folder: str) -> dict[str, int]:
+    if not os.path.isdir(folder):
+        return {}
+    return {entry.name: entry.stat().st_size for entry in os.scandir(folder)}
+
+
+def _check(splits: Splits, data: DataFormat, source: Source) -> None:
+    """What no task can do without: rows, more than one class, evaluation on rows not trained on."""
+    for split, rows in splits.items():
+        if not rows:
+            file = source.files.get(split, {}).get("name") or ", ".join(source.files)
+            raise InputError(f"The {split} split has no rows. Add some to {file}.")
+        if data.label and len(_count(rows, data.label)) < 2:
+            where, row = rows[0]
+            raise InputError(
+                f"{where} and all rows after it: field {data.label!r}: always {row[data.label]}. "
+                f"The {split} split needs rows of another class too."
+            )
+    trained_on = {data.key(row): where for where, row in splits["train"]}
+    overlap = [
+        (where, trained_on[data.key(row)])
+        for split, rows in splits.items()
+        if split != "train"
+        for where, row in rows
+        if data.key(row) in trained_on
+    ]
+    if overlap and source.is_published:
+        print(f"warning: {_describe(overlap)} They were published so.", file=sys.stderr)
+    elif overlap:
+        raise InputError(f"{_describe(overlap)} Remove them from one of the two.")
+
+
+def _describe(overlap: Sequence[tuple[str, str]]) -> str:
+    where, trained_on = overlap[0]
+    return (
+        f"{where}: the same row as {trained_on}. Rows to train on and to evaluate on must differ; "
+        f"{len(overlap):,} do not."
+    )
+
+
+def _count(rows: Sequence[LocatedRow], feature: str) -> dict[str, int]:
+    counts = collections.Counter(row[feature] for _, row in rows)
+    return {str(value): counts[value] for value in sorted(counts)}
+
+
+def _replace(output: str, splits: Splits, task: Task, source: Source) -> dict[str, Any]:
+    """Writes all there is to write, lets it take the folder's place, and returns the summary."""
+    row_count = sum(len(rows) for rows in splits.values())
+    print(f"Writing {row_count:,} rows.", file=sys.stderr)
+    summary = {
+        "written_by": _WRITTEN_BY,
+        "format": _FORMAT,
+        "task": task.name,
+        "sources": source.files,
+        "splits": {},
+    }
+    with folders.replacing(output) as folder:
+        for split, rows in splits.items():
+            split_folder = os.path.join(folder, split)
+            records.write_records(split_folder, [row for _, row in rows])
+            summary["splits"][split] = {
+                "rows": len(rows),
+                "labels": _count(rows, task.data.label) if task.data.label else {},
+                "files": _sizes(split_folder),
+            }
+        with open(os.path.join(folder, SUMMARY_NAME), "w", encoding="utf-8") as file:
+            json.dump(summary, file, indent=2, sort_keys=True)
+            file.write("\n")
+    return summary
+
+
+def _print_table(summary: Mapping[str, Any]) -> None:
+    splits = summary["splits"]
+    labels = sorted({label for split in splits.values() for label in split["labels"]})
+    table = [["split", "rows", *(f"label {label}" for label in labels), "files"]]
+    for name in records.SPLITS:
+        if name in splits:
+            counts = [splits[name]["labels"].get(label, 0) for label in labels]
+            numbers = [splits[name]["rows"], *counts, len(splits[name]["files"])]
+            table.append([name, *(f"{number:,}" for number in numbers)])
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    for name, *numbers in table:
+        cells = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
+        print("  ".join([name.ljust(widths[0]), *cells]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
