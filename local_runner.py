@@ -4,6 +4,7 @@ Exit codes: 0 the model was pushed; 3 the gate refused it; 2 bad input or usage;
 """
 
 import argparse
+import contextlib
 import fcntl
 import os
 import sys
@@ -68,7 +69,7 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     encoder = resolve(options.encoder)
     terminal.wait_for(f"checking {options.data}")
     config, rows = local_config(task, encoder, options.data, options.output)
-    with _only_run_in(config.root):
+    with only_run_in(config.root):
         terminal.keep_log(f"{config.root}/logs/{time.strftime('%Y%m%d-%H%M%S')}-{task.name}.log")
         print_heading(terminal, config, rows)
         LocalDagRunner().run(create_pipeline(config))
@@ -84,24 +85,18 @@ def _settings(assignments: list[str]) -> dict[str, str]:
     return dict(assignment.split("=", 1) for assignment in assignments)
 
 
-class _only_run_in:
+@contextlib.contextmanager
+def only_run_in(root: str):
     """Two runs at once would take each other's artifacts for their own."""
-
-    def __init__(self, root: str):
-        self._root = root
-
-    def __enter__(self):
-        os.makedirs(f"{self._root}/logs", exist_ok=True)
-        self._file = open(f"{self._root}/.lock", "w")
+    os.makedirs(f"{root}/logs", exist_ok=True)
+    with open(f"{root}/.lock", "w") as file:
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(
-                f"Another run is at work in {self._root}. Wait for it, or pass another --output."
+                f"Another run is at work in {root}. Wait for it, or pass another --output."
             ) from None
-
-    def __exit__(self, *_):
-        self._file.close()
+        yield
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def build_model(head, encoder: Encoder, dropout: float) -> tf.keras.Model:
         for name in ("input_word_ids", "input_mask", "input_type_ids")
     }
     outputs = hub.KerasLayer(encoder.path, trainable=True, name="encoder")(inputs)
-    return tf.keras.Model(inputs, head.logits(outputs, dropout))
+    return tf.keras.Model(inputs, head.logits(inputs, outputs, dropout))
 
 
 def fit(model, head, rows: tf.data.Dataset, hyperparameters: Hyperparameters, log_dir: str) -> None:
@@ -74,7 +74,13 @@ def fit(model, head, rows: tf.data.Dataset, hyperparameters: Hyperparameters, lo
         int(total_steps * hyperparameters.warmup_share),
     )
     model.compile(
-        adamw(schedule, hyperparameters.weight_decay, hyperparameters.clip_norm), loss=head.loss
+        adamw(
+            schedule,
+            hyperparameters.weight_decay,
+            hyperparameters.clip_norm,
+            hyperparameters.head_learning_rate / hyperparameters.learning_rate,
+        ),
+        loss=head.loss,
     )
     batches = training_batches(
         rows, row_count, hyperparameters.batch_size, hyperparameters.seed

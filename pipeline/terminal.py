@@ -30,7 +30,8 @@ class Terminal:
         sys.stdout.flush(), sys.stderr.flush()
         self._log = tempfile.TemporaryFile("w+b")
         self._redirect(self._log.fileno())
-        self.console = Console(file=os.fdopen(os.dup(self._saved[1]), "w"), highlight=False)
+        self._screen = os.fdopen(os.dup(self._saved[1]), "w")
+        self.console = Console(file=self._screen, highlight=False)
         self.log_path: str | None = None
         self._live: Live | None = None
         self._stage: str | None = None
@@ -42,14 +43,18 @@ class Terminal:
         sys.stdout.flush(), sys.stderr.flush()
         for fd, saved in self._saved.items():
             os.dup2(saved, fd)
+            os.close(saved)
+        self._screen.close()
+        self._log.close()
 
     def keep_log(self, path: str) -> None:
         """Continues the log in a file, and follows the stages by what TFX logs."""
         self.log_path = path
-        kept = open(path, "ab", buffering=0)  # noqa: SIM115 (open until the process ends)
-        self._log.seek(0)
-        shutil.copyfileobj(self._log, kept)
-        self._redirect(kept.fileno())
+        with open(path, "ab") as kept:
+            self._log.seek(0)
+            shutil.copyfileobj(self._log, kept)
+            kept.flush()
+            self._redirect(kept.fileno())
         handler = logging.StreamHandler()
         handler.setFormatter(
             logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")

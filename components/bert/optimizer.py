@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+HEAD = "logits"  # what the names of the head's variables begin with
+
 
 class WarmupLinearDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
     """0 -> peak over the warm-up, then in a straight line to 0 at the last step.
@@ -26,20 +28,27 @@ class AdamW(tf.keras.optimizers.AdamW):
     """Keras' AdamW (https://arxiv.org/abs/1711.05101) with one fused kernel for each variable.
 
     Keras composes the update of about fifteen operations, each of which passes over all parameters;
-    on a processor that was a fifth of the time of a step. The figures are the same.
+    on a processor that was a seventh of the time of a step. The figures are the same.
+
+    Attributes:
+      head_scale: how much faster than the encoder's the head's weights learn.
     """
+
+    head_scale = 1.0
 
     def update_step(self, gradient, variable):
         index = self._index_dict[self._var_key(variable)]
         step = tf.cast(self.iterations + 1, variable.dtype)
         beta_1, beta_2 = (tf.cast(beta, variable.dtype) for beta in (self.beta_1, self.beta_2))
+        is_head = variable.name.startswith(HEAD)
+        learning_rate = self.learning_rate * (self.head_scale if is_head else 1.0)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].handle,
             v=self._velocities[index].handle,
             beta1_power=tf.pow(beta_1, step),
             beta2_power=tf.pow(beta_2, step),
-            lr=tf.cast(self.learning_rate, variable.dtype),
+            lr=tf.cast(learning_rate, variable.dtype),
             beta1=beta_1,
             beta2=beta_2,
             epsilon=tf.cast(self.epsilon, variable.dtype),
@@ -47,14 +56,16 @@ class AdamW(tf.keras.optimizers.AdamW):
         )
 
 
-def adamw(learning_rate, weight_decay: float, clip_norm: float) -> AdamW:
+def adamw(learning_rate, weight_decay: float, clip_norm: float, head_scale: float) -> AdamW:
     """AdamW with BERT's constants.
 
     Biases and layer normalization are not decayed; the variables' names tell them. Gradients are
-    clipped to `clip_norm` over all variables together.
+    clipped to `clip_norm` over all variables together. The head's learning rate is `head_scale` times
+    the encoder's.
     """
     optimizer = AdamW(
         learning_rate, weight_decay=weight_decay, epsilon=1e-6, global_clipnorm=clip_norm
     )
+    optimizer.head_scale = head_scale
     optimizer.exclude_from_weight_decay(var_names=["bias", "layer_norm", "LayerNorm"])
     return optimizer

@@ -8,7 +8,8 @@ A head is a frozen dataclass with these attributes and methods, and a task picks
     pack(features, vocabulary, max_length)
                                stored -> ragged rows for the encoder
     row_targets(features)      stored -> the dense targets of those rows
-    logits(outputs, dropout)   the encoder's outputs -> logits, through Keras layers
+    logits(inputs, outputs, dropout)
+                               the encoder's inputs and outputs -> logits, through Keras layers
     loss(targets, logits)      a scalar, the mean over the batch
     answer(apply, features, raw, vocabulary, max_length)
                                -> the outputs of the signatures; apply(rows) gives the rows' logits

@@ -90,6 +90,7 @@ class Hyperparameters:
     Attributes:
       epochs: passes over the train split.
       learning_rate: peak, for the encoder; reached at the end of the warm-up.
+      head_learning_rate: peak, for the head's weights, which start from nothing.
       batch_size: rows (classification) or windows (spans) a step, over all replicas.
       max_length: word pieces a row, [CLS] and [SEP] counted.
       warmup_share: share of all steps in which the learning rate rises from 0.
@@ -101,6 +102,7 @@ class Hyperparameters:
 
     epochs: int = 3
     learning_rate: float = 5e-5
+    head_learning_rate: float = 1e-3
     batch_size: int = 32
     max_length: int = 128
     warmup_share: float = 0.1

@@ -1,0 +1,62 @@
+# The project's commands; `make` or `make help` lists them.
+
+# Given on the command line only: `make clean` must not delete what a variable OUTPUT happens to name.
+TASK    = mrpc
+DATA    =
+ENCODER =
+OUTPUT  = output
+ARGS    =
+
+PYTHON   := .venv/bin/python
+RUN_DATA  = $(or $(DATA),$(OUTPUT)/data/$(TASK))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup doctor run test check bench lock test-debian13 clean distclean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  make run takes     TASK=mrpc|squad  DATA=folder  ENCODER=name|url|folder  OUTPUT=output  ARGS="..."'
+	@echo '  make test, bench   ARGS="..." goes to pytest and to the benchmark'
+	@echo '  make setup takes   STACK=116|121 (TFX 1.16 or 1.21; otherwise the glibc of this machine decides)'
+	@echo '                     WITH_CUDA=0|1 (NVIDIA libraries; otherwise where there is an NVIDIA driver)'
+	@echo '  make exits 2 on every failure; the exit code of the command itself is in the line "make: *** ... Error N"'
+
+setup: ## make .venv from the lock that fits this machine
+	@tools/setup.sh
+
+doctor: ## check the environment, one line per check
+	@test -x $(PYTHON) || { echo 'doctor: there is no .venv yet; remedy: make setup'; exit 1; }
+	@$(PYTHON) tools/doctor.py
+
+run: setup ## run the pipeline on this machine; without DATA on the sample in samples/
+ifeq ($(DATA),)
+	@$(PYTHON) -m components.prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
+endif
+	@$(PYTHON) local_runner.py --task $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)" $(if $(ENCODER),--encoder "$(ENCODER)") $(ARGS)
+
+test: setup ## run the tests
+	@$(PYTHON) -m pytest $(ARGS)
+
+check: setup ## lint and check the format
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+
+bench: setup ## measure what the results table is made from
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+# The inputs are locks/*.in (what is asked for) and locks/overrides.txt (what is asked of others differently).
+# uv keeps the versions that the lock already holds where they still fit: to move one, name it in the .in
+# file, or UPGRADE="--upgrade-package NAME". Then run the tests on both stacks.
+lock: setup ## resolve locks/*.in into the locks again
+	@tools/lock.sh $(UPGRADE)
+
+test-debian13: ## set up and test stack 121 in a Debian 13 chroot (as root)
+	@tools/test_debian13.sh
+
+clean: ## remove output and caches, keep .venv
+	rm -rf "$(OUTPUT)" build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+distclean: clean ## remove .venv as well
+	rm -rf .venv

@@ -1,0 +1,1 @@
+"""BERT: the encoder network, where it comes from, and how text becomes its input."""

@@ -1,0 +1,146 @@
+"""Hugging Face BERT checkpoint -> SavedModel with TF Hub's interface. Needs no PyTorch.
+
+    python -m components.bert.convert CHECKPOINT_DIR OUTPUT_DIR
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+
+import numpy as np
+
+from components.bert import encoder, huggingface
+from components.errors import InputError
+
+# TF Hub's name -> Hugging Face's, for what a layer holds.
+_LAYER_PARTS = {
+    "self_attention/query": "attention.self.query",
+    "self_attention/key": "attention.self.key",
+    "self_attention/value": "attention.self.value",
+    "self_attention/attention_output": "attention.output.dense",
+    "self_attention_layer_norm": "attention.output.LayerNorm",
+    "intermediate": "intermediate.dense",
+    "output": "output.dense",
+    "output_layer_norm": "output.LayerNorm",
+}
+_OTHER_PARTS = {
+    "word_embeddings": "embeddings.word_embeddings",
+    "position_embedding": "embeddings.position_embeddings",
+    "type_embeddings": "embeddings.token_type_embeddings",
+    "embeddings/layer_norm": "embeddings.LayerNorm",
+    "pooler_transform": "pooler.dense",
+}
+# The last part of a name. The first checkpoints, bert-base-uncased among them, say gamma and beta.
+_LEAVES = {
+    "kernel": ("weight",),
+    "bias": ("bias",),
+    "embeddings": ("weight",),
+    "gamma": ("weight", "gamma"),
+    "beta": ("bias", "beta"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Conversion:
+    """What was written.
+
+    Attributes:
+      path: of the SavedModel.
+      config: of its network.
+      lower_case: whether the tokenizer must lower-case text.
+      notes: what the user should know, one sentence each.
+    """
+
+    path: str
+    config: encoder.EncoderConfig
+    lower_case: bool
+    notes: tuple[str, ...]
+
+
+def convert(checkpoint_dir: str, output_dir: str) -> Conversion:
+    """Writes the BERT in `checkpoint_dir` as a SavedModel in `output_dir`, whole or not at all.
+
+    Args:
+      checkpoint_dir: holds config.json, model.safetensors (or its shards and their index) and
+        vocab.txt or tokenizer.json, as `save_pretrained` leaves them.
+      output_dir: must not exist, or be empty.
+
+    Raises:
+      InputError: the checkpoint is not a BERT that can be converted; the message says why.
+    """
+    if not os.path.isdir(checkpoint_dir):
+        raise InputError(f"{checkpoint_dir}: no such folder. Pass the folder that has config.json.")
+    if os.path.exists(output_dir) and (not os.path.isdir(output_dir) or os.listdir(output_dir)):
+        raise InputError(f"{output_dir} exists already. Remove it or name another output folder.")
+    config = huggingface.read_config(checkpoint_dir)
+    vocabulary, notes = huggingface.read_vocabulary(checkpoint_dir, config.vocab_size)
+    lower_case = huggingface.read_lower_case(checkpoint_dir, vocabulary)
+    with huggingface.Checkpoint(checkpoint_dir) as checkpoint:
+        values, more_notes = read_weights(checkpoint, config)
+    parent = os.path.dirname(os.path.abspath(output_dir))
+    os.makedirs(parent, exist_ok=True)
+    scratch = tempfile.mkdtemp(prefix=".convert-", dir=parent)
+    try:
+        saved = os.path.join(scratch, "model")
+        encoder.save(config, values, vocabulary, lower_case, saved)
+        os.rename(saved, output_dir)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return Conversion(output_dir, config, lower_case, (*notes, *more_notes))
+
+
+def read_weights(
+    checkpoint: huggingface.Checkpoint, config: encoder.EncoderConfig
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Every weight by TF Hub's name, and notes. A pooler that is missing is drawn afresh."""
+    if (found := checkpoint.num_layers()) != config.num_layers:
+        raise InputError(
+            f"{checkpoint.path} has {found} layers, config.json says {config.num_layers}."
+        )
+    values, notes = {}, []
+    has_pooler = checkpoint.has("pooler.dense.weight")
+    if not has_pooler:
+        notes.append("The checkpoint has no pooler: drawn afresh, to be trained.")
+    for name, shape in encoder.variable_shapes(config).items():
+        names = huggingface_names(name)
+        if name.startswith("pooler_transform/") and not has_pooler:
+            values[name] = encoder.initial_value(name, shape, np.random.default_rng(0))
+        elif name.endswith("/kernel"):  # PyTorch keeps [outputs, inputs].
+            values[name] = checkpoint.read(names, shape[::-1]).T
+        else:
+            values[name] = checkpoint.read(names, shape)
+    return values, notes
+
+
+def huggingface_names(name: str) -> list[str]:
+    """What a weight may be called in a checkpoint, without `bert.`; `name` is TF Hub's."""
+    part, leaf = name.rsplit("/", 1)
+    if match := re.fullmatch(r"transformer/layer_(\d+)/(.*)", part):
+        module = f"encoder.layer.{match[1]}.{_LAYER_PARTS[match[2]]}"
+    else:
+        module = _OTHER_PARTS[part]
+    return [f"{module}.{choice}" for choice in _LEAVES[leaf]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m components.bert.convert", description=__doc__)
+    parser.add_argument("checkpoint_dir", help="folder with config.json and model.safetensors")
+    parser.add_argument("output_dir", help="folder to write; pass it on as --encoder")
+    options = parser.parse_args(arguments)
+    try:
+        conversion = convert(options.checkpoint_dir, options.output_dir)
+    except InputError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(dataclasses.asdict(conversion), indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

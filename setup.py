@@ -1,0 +1,31 @@
+"""Packaging: `pip install .` in an environment made from a lock; also Beam's --setup_file.
+
+The environment itself comes from locks/ (`make setup`). What it has to hold is declared as an extra
+and not as a requirement: pip would "repair" a locked environment to TFX's own bounds, on Beam's
+workers too, and TFX does not import with the tensorflow-hub that these allow.
+"""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="bert-tfx-pipeline",
+    version="0.1.0",
+    description="A TFX pipeline that fine-tunes BERT, gates it and pushes it to serving",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.12",
+    # schema/ holds data only. It is listed because find_packages looks for __init__.py; it lies
+    # beside pipeline/ once installed, as it does in the checkout.
+    packages=[*find_packages(include=["pipeline*", "components*"]), "schema"],
+    package_data={"schema": ["*.pbtxt"]},
+    py_modules=["local_runner"],
+    extras_require={
+        "environment": [
+            "tfx>=1.16,<1.22,!=1.17.*",  # 1.17 needs the same glibc as 1.21
+            "tensorflow-text",  # of TensorFlow's own minor, as is tf-keras
+            "tf-keras",
+            "rich",
+            "safetensors",
+            "tokenizers",
+        ]
+    },
+)

@@ -1,0 +1,81 @@
+"""What tests share: a tiny encoder, and one project in which the whole pipeline has run."""
+
+import dataclasses
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+
+
+@dataclasses.dataclass
+class Project:
+    """A copy of the source that tests may edit, with the sample prepared for it."""
+
+    root: pathlib.Path
+    encoder: str
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess:
+        """`python ...` in the copy."""
+        return subprocess.run(
+            [sys.executable, *arguments], cwd=self.root, capture_output=True, text=True
+        )
+
+    def pipeline(self, *settings: str) -> subprocess.CompletedProcess:
+        """One run with the tiny encoder, which learns nothing in so few steps, and floors to match."""
+        lenient = ("epochs=1", "accuracy_floor=0.1", "f1_floor=0", "accuracy_max_drop=1", "f1_max_drop=1")
+        sets = [part for setting in (*lenient, *settings) for part in ("--set", setting)]
+        return self.run(
+            *("local_runner.py", "--task", "mrpc", "--data", "data", "--output", "output"),
+            *("--encoder", self.encoder, *sets),
+        )
+
+    def versions(self) -> list[pathlib.Path]:
+        return sorted((self.root / "output" / "serving" / "mrpc").glob("*"))
+
+    def edit(self, file: str) -> None:
+        """Changes the content of a source file and nothing that it does."""
+        path = self.root / file
+        path.write_text(path.read_text() + "\n# edited\n")
+
+
+def stages(run: subprocess.CompletedProcess) -> dict[str, str]:
+    """Stage -> `ran` or `cached`, from what the terminal showed."""
+    lines = re.findall(r"✓ (\w+) +(cached|[\d.]+ s)", run.stdout)
+    return {name: "cached" if note == "cached" else "ran" for name, note in lines}
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory) -> str:
+    from tests.tiny_encoder import write_tiny_encoder
+
+    sample = REPOSITORY / "samples" / "mrpc" / "msr_paraphrase_train.txt"
+    words = sorted(set(sample.read_text(encoding="utf-8-sig").lower().split()))
+    return write_tiny_encoder(str(tmp_path_factory.mktemp("tiny") / "encoder"), words)
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory, tiny_encoder) -> Project:
+    """Before any run."""
+    root = tmp_path_factory.mktemp("project")
+    for name in ("components", "pipeline", "schema", "samples"):
+        shutil.copytree(REPOSITORY / name, root / name)
+    shutil.copy(REPOSITORY / "local_runner.py", root)
+    copy = Project(root, tiny_encoder)
+    prepared = copy.run(
+        "-m", "components.prepare", "mrpc", "--source", "samples/mrpc", "--output", "data"
+    )
+    assert prepared.returncode == 0, prepared.stderr
+    return copy
+
+
+@pytest.fixture(scope="session")
+def first_run(project) -> subprocess.CompletedProcess:
+    """The run that the end-to-end tests start from."""
+    run = project.pipeline()
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run

@@ -1,0 +1,84 @@
+"""The whole pipeline on the sample, with an encoder so small that minutes suffice.
+
+The tests run in this order, each on what the one before has left.
+"""
+
+import re
+import shutil
+
+import pytest
+
+from tests.conftest import stages
+
+STAGES = (
+    "ImportExampleGen ImportSchemaGen StatisticsGen ExampleValidator DataGate "
+    "Transform Trainer Baseline Evaluator Pusher"
+).split()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _after_the_first_run(first_run):
+    pass
+
+
+def test_first_run_runs_every_stage_and_pushes(project, first_run):
+    assert stages(first_run) == dict.fromkeys(STAGES, "ran")
+    (version,) = project.versions()
+    assert (version / "saved_model.pb").is_file()
+    last_line = first_run.stdout.strip().splitlines()[-1]
+    assert last_line.startswith("pushed") and str(version) in last_line
+
+
+def test_terminal_shows_no_framework_logs(first_run):
+    assert first_run.stderr == ""
+    assert not re.search(r"WARNING|INFO|Traceback|tensorflow/", first_run.stdout)
+
+
+def test_an_identical_run_repeats_nothing(project):
+    run = project.pipeline()
+    assert run.returncode == 0
+    expected = {name: "cached" for name in STAGES} | {"Baseline": "ran"}
+    assert stages(run) == expected
+    assert len(project.versions()) == 1
+
+
+def test_the_gate_refuses_and_nothing_is_pushed(project):
+    run = project.pipeline("learning_rate=2e-4", "accuracy_floor=0.99")
+    assert run.returncode == 3
+    assert "refused" in run.stdout.strip().splitlines()[-1]
+    assert re.search(r"refused: accuracy 0\.\d+", run.stdout)
+    assert len(project.versions()) == 1
+    ran = stages(run)
+    assert ran["Transform"] == "cached" and ran["Trainer"] == "ran"
+
+
+def test_with_the_true_floor_the_refused_model_is_pushed_untrained(project):
+    run = project.pipeline("learning_rate=2e-4")
+    assert run.returncode == 0
+    assert stages(run)["Trainer"] == "cached" and stages(run)["Pusher"] == "ran"
+    assert len(project.versions()) == 2
+    # The first model is the baseline now.
+    assert re.search(r"accuracy +0\.\d+ +0\.\d+ +0\.1000", run.stdout)
+
+
+def test_editing_the_trainer_does_not_run_transform(project):
+    project.edit("components/trainer.py")
+    ran = stages(project.pipeline())
+    assert {name for name, note in ran.items() if note == "ran"} == {
+        *("Trainer", "Baseline", "Evaluator", "Pusher")
+    }
+
+
+def test_other_data_runs_all_that_depends_on_it(project):
+    shutil.rmtree(project.root / "data")
+    train = project.root / "samples" / "mrpc" / "msr_paraphrase_train.txt"
+    header, *rows = train.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+    for split, part in (("train", rows[:200]), ("eval", rows[200:300])):
+        (project.root / f"{split}.tsv").write_text(header + "".join(part))
+    prepared = project.run(
+        *("-m", "components.prepare", "mrpc", "--train", "train.tsv", "--eval", "eval.tsv"),
+        *("--output", "data"),
+    )
+    assert prepared.returncode == 0, prepared.stderr
+    ran = stages(project.pipeline())
+    assert ran == dict.fromkeys(STAGES, "ran") | {"ImportSchemaGen": "cached"}

@@ -1,0 +1,57 @@
+"""The one arrow of imports: runners -> pipeline -> components -> components/bert."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RUNNERS = {"local_runner"}
+
+
+def imported(path: pathlib.Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+def files(folder: str) -> list[pathlib.Path]:
+    found = sorted((ROOT / folder).rglob("*.py"))
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        ("components", {"pipeline", *RUNNERS}),
+        ("pipeline", RUNNERS),
+        ("components/bert", {"components.heads", "components.tasks", "components.trainer"}),
+    ],
+)
+def test_imports_go_one_way(folder, forbidden):
+    for path in files(folder):
+        wrong = {
+            name
+            for name in imported(path)
+            if any(name == f or name.startswith(f"{f}.") for f in forbidden)
+        }
+        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+def test_pipeline_touches_no_tensor():
+    """Asking a pushed model is the one exception."""
+    for path in files("pipeline"):
+        if path.name != "predict.py":
+            assert not {"tensorflow", "tensorflow_text"} & imported(path), path.name
+
+
+def test_every_task_has_a_schema():
+    from components.tasks import task_names
+
+    schemas = {path.stem for path in (ROOT / "schema").glob("*.pbtxt")}
+    assert schemas == set(task_names())

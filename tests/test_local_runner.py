@@ -1,0 +1,49 @@
+"""What the command line refuses, before it writes anything."""
+
+import pytest
+
+import local_runner
+
+
+@pytest.fixture
+def data(tmp_path):
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--task", "mrcp"], ["no task 'mrcp'", "Did you mean 'mrpc'"]),
+        (["--set", "epoch=3"], ["no setting 'epoch'", "Did you mean 'epochs'"]),
+        (["--set", "epochs=three"], ["--set epochs=three", "not a valid int"]),
+        (["--set", "epochs"], ["--set epochs", "NAME=VALUE"]),
+        (["--encoder", "minilm-l7"], ["no encoder 'minilm-l7'", "minilm-l6"]),
+        (["--data", "nowhere"], ["nowhere does not exist", "components.prepare"]),
+        ([], ["train", "components.prepare"]),
+    ],
+    ids=["task", "setting", "value", "no value", "encoder", "no data", "empty data"],
+)
+def test_bad_usage_exits_2_and_leaves_nothing(
+    arguments, expected, tmp_path, data, tiny_encoder, capfd
+):
+    output = tmp_path / "output"
+    defaults = ["--task", "mrpc", "--data", str(data), "--encoder", tiny_encoder]
+    code = local_runner.main([*defaults, "--output", str(output), *arguments])
+    shown = capfd.readouterr().out
+    assert code == 2
+    assert "Traceback" not in shown
+    for text in expected:
+        assert text in " ".join(shown.split())
+    assert not output.exists()
+
+
+def test_two_runs_in_one_output_are_refused(tmp_path):
+    from components.errors import InputError
+
+    with local_runner.only_run_in(str(tmp_path)):
+        with pytest.raises(InputError, match="Another run is at work"):
+            with local_runner.only_run_in(str(tmp_path)):
+                pass
+    with local_runner.only_run_in(str(tmp_path)):
+        pass

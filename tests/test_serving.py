@@ -1,0 +1,138 @@
+"""The pushed model: asked as a server would, and held against the path that training took."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.batches import read_rows
+from components.bert.hub import resolve
+from components.bert.packing import pad
+from components.bert.tokenizer import Vocabulary
+from components.tasks import load_task
+
+BARE = """
+import json, sys
+import tensorflow as tf, tensorflow_text
+rows = json.load(open(sys.argv[2]))
+signatures = tf.saved_model.load(sys.argv[1]).signatures
+raw = {name: tf.constant([r[name] for r in rows]) for name in ("sentence1", "sentence2")}
+text = signatures["serving_default"](**raw)
+def feature(value): return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode()]))
+examples = [
+    tf.train.Example(features=tf.train.Features(feature={
+        name: feature(r[name]) for name in ("sentence1", "sentence2")})).SerializeToString()
+    for r in rows]
+parsed = signatures["serve_examples"](examples=tf.constant(examples))
+json.dump({"modules": [m for m in sys.modules if m.startswith(("components", "pipeline"))],
+           "text": {k: v.numpy().tolist() for k, v in text.items()},
+           "examples": {k: v.numpy().tolist() for k, v in parsed.items()}}, open(sys.argv[3], "w"))
+"""
+
+
+@pytest.fixture(scope="module")
+def eval_rows(project, first_run) -> list[dict]:
+    splits = load_task("mrpc").data.read_official(str(project.root / "samples" / "mrpc"))
+    return [row for _, row in splits["eval"]]
+
+
+@pytest.fixture(scope="module")
+def answers(project, eval_rows, tmp_path_factory) -> dict:
+    """Both signatures' answers to the eval rows, from a process that has nothing of this project."""
+    folder = tmp_path_factory.mktemp("bare")
+    (folder / "rows.json").write_text(json.dumps(eval_rows))
+    (folder / "ask.py").write_text(BARE)
+    subprocess.run(
+        [sys.executable, "ask.py", project.versions()[0], "rows.json", "answers.json"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    return json.loads((folder / "answers.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def model(project, first_run):
+    import tensorflow_text  # noqa: F401 (registers the model's ops)
+
+    return tf.saved_model.load(str(project.versions()[0]))
+
+
+def test_a_bare_process_needs_nothing_of_ours(answers):
+    assert answers["modules"] == []
+
+
+def test_both_signatures_give_the_same_answers(answers):
+    assert answers["text"]["label"] == answers["examples"]["label"]
+    np.testing.assert_allclose(
+        answers["text"]["probabilities"], answers["examples"]["probabilities"], atol=1e-6
+    )
+
+
+def test_label_is_the_likelier_class_and_probabilities_sum_to_one(answers):
+    probabilities = np.array(answers["text"]["probabilities"])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    assert answers["text"]["label"] == probabilities.argmax(axis=1).tolist()
+
+
+def test_answers_equal_the_training_path_row_by_row(project, model, answers):
+    """Transformed examples, read and packed as the Trainer does, through the trained model."""
+    artifacts = project.root / "output" / "artifacts" / "Transform"
+    first = sorted((artifacts / "transform_graph").glob("*"), key=lambda path: int(path.name))[0]
+    transform = tft.TFTransformOutput(str(first))
+    files = sorted((artifacts / "transformed_examples" / first.name / "Split-eval").glob("*"))
+    task, encoder = load_task("mrpc"), resolve(project.encoder)
+    vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
+    rows = read_rows(
+        list(map(str, files)),
+        transform.transformed_feature_spec(),
+        lambda features: task.head.pack(features, vocabulary, task.hyperparameters.max_length),
+        task.head.row_targets,
+    )
+    logits = [
+        model.model(pad(inputs), training=False) for inputs, _ in rows.ragged_batch(7)
+    ]
+    expected = sorted(tf.nn.softmax(tf.concat(logits, axis=0)).numpy()[:, 1])
+    served = sorted(np.array(answers["text"]["probabilities"])[:, 1])
+    np.testing.assert_allclose(served, expected, atol=1e-5)
+
+
+def test_tfma_reports_the_accuracy_of_the_served_answers(first_run, answers, eval_rows):
+    served = np.mean([a == row["label"] for a, row in zip(answers["text"]["label"], eval_rows)])
+    assert f"accuracy {served:.4f}" in " ".join(first_run.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b" ", b"\xff\xfe broken \xe4", "🙂 你好 مرحبا".encode(), b"word " * 10_000, b"\0"],
+    ids=["empty", "blank", "invalid UTF-8", "scripts", "10,000 words", "NUL"],
+)
+def test_odd_text_is_answered(model, text):
+    answer = model.signatures["serving_default"](
+        sentence1=tf.constant([text, b"a"]), sentence2=tf.constant([b"b", text])
+    )
+    assert np.isfinite(answer["probabilities"]).all()
+
+
+def test_an_answer_does_not_depend_on_its_batch(model, eval_rows):
+    ask = model.signatures["serving_default"]
+    first, second = ([row[f"sentence{n}"] for row in eval_rows[:70]] for n in (1, 2))
+    together = ask(sentence1=tf.constant(first), sentence2=tf.constant(second))["probabilities"]
+    for index in (0, 33, 69):
+        alone = ask(
+            sentence1=tf.constant(first[index : index + 1]),
+            sentence2=tf.constant(second[index : index + 1]),
+        )["probabilities"]
+        np.testing.assert_allclose(alone[0], together[index], atol=1e-5)
+
+
+def test_predict_answers_on_the_command_line(project, first_run):
+    run = project.run(
+        *("-m", "pipeline.predict", "output/serving/mrpc", "sentence1=A cat .", "sentence2=A dog .")
+    )
+    answer = json.loads(run.stdout)
+    assert answer["label"] in (0, 1) and len(answer["probabilities"]) == 2
