@@ -59,6 +59,8 @@ def apply_in_chunks(model, rows: dict) -> tf.Tensor:
     Returns:
       Logits in the order of the rows.
     """
+    shape = model.output_shape
+    model = tf.autograph.experimental.do_not_convert(model)  # only the loop below needs converting
     order = tf.argsort(rows["input_word_ids"].row_lengths())
     count = tf.size(order)
     chunks = tf.TensorArray(tf.float32, size=0, dynamic_size=True, infer_shape=False)
@@ -66,7 +68,7 @@ def apply_in_chunks(model, rows: dict) -> tf.Tensor:
         chosen = order[start : start + _ROWS_AT_ONCE]
         chunk = pad({name: tf.gather(value, chosen) for name, value in rows.items()})
         chunks = chunks.write(start // _ROWS_AT_ONCE, model(chunk, training=False))
-    logits = tf.ensure_shape(chunks.concat(), model.output_shape)
+    logits = tf.ensure_shape(chunks.concat(), shape)
     return tf.gather(logits, tf.argsort(order))
 
 

@@ -60,7 +60,19 @@ def build_model(head, encoder: Encoder, dropout: float) -> tf.keras.Model:
         for name in ("input_word_ids", "input_mask", "input_type_ids")
     }
     outputs = hub.KerasLayer(encoder.path, trainable=True, name="encoder")(inputs)
-    return tf.keras.Model(inputs, head.logits(inputs, outputs, dropout))
+    return FineTuned(inputs, head.logits(inputs, outputs, dropout))
+
+
+class FineTuned(tf.keras.Model):
+    """A Keras model whose step is traced as it stands.
+
+    Nothing in the step needs AutoGraph, and converting Keras' and TF Hub's own code with it takes
+    longer than training on a small data set.
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    def train_step(self, data):
+        return super().train_step(data)
 
 
 def fit(model, head, rows: tf.data.Dataset, hyperparameters: Hyperparameters, log_dir: str) -> None:
@@ -82,6 +94,7 @@ def fit(model, head, rows: tf.data.Dataset, hyperparameters: Hyperparameters, lo
         ),
         loss=head.loss,
     )
+    model.optimizer.build(model.trainable_variables)  # else the first step is traced twice
     batches = training_batches(
         rows, row_count, hyperparameters.batch_size, hyperparameters.seed
     )

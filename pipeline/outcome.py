@@ -131,8 +131,20 @@ def _overall(evaluation: str, model_name: str | None) -> dict[str, float]:
 def _refusals(evaluation: str) -> dict[str, str]:
     """Metric name -> why the gate refused it."""
     result = tfma.load_validation_result(evaluation)
-    reasons = {}
-    for per_slice in result.metric_validations_per_slice:
-        for failure in per_slice.failures:
-            reasons.setdefault(failure.metric_key.name, failure.message)
-    return reasons
+    return {
+        failure.metric_key.name: _reason(failure)
+        for per_slice in result.metric_validations_per_slice
+        for failure in per_slice.failures
+    }
+
+
+def _reason(failure) -> str:
+    """failure: TFMA's ValidationFailure, of a floor or, with a baseline, of the change from it."""
+    threshold = failure.metric_threshold
+    value = failure.metric_value.double_value.value
+    if failure.message:
+        return failure.message
+    if threshold.HasField("value_threshold"):
+        return f"{value:.4f} is below the floor of {threshold.value_threshold.lower_bound.value:.4f}"
+    allowed = -threshold.change_threshold.absolute.value
+    return f"{-value:.4f} worse than the baseline, and {allowed:.4f} is allowed"

@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 
 from pipeline.config import PipelineConfig
-from pipeline.outcome import Measured, Outcome
+from pipeline.outcome import Outcome
 from pipeline.terminal import Terminal
 
 
@@ -27,7 +27,7 @@ def print_summary(
     terminal.console.print(_metrics_table(config, outcome))
     for metric in outcome.metrics:
         if metric.refused:
-            terminal.say(f"  [red]refused:[/] {_reason(metric)}")
+            terminal.say(f"  [red]refused:[/] {metric.name} {metric.refused}")
     terminal.say(f"  evaluation   {outcome.evaluation}")
     terminal.say(f"  training     tensorboard --logdir {shlex.quote(outcome.model_run)}")
     minutes, rest = divmod(int(seconds), 60)
@@ -58,7 +58,3 @@ def _number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if value == int(value) and abs(value) > 1 else f"{value:.4f}"
-
-
-def _reason(metric: Measured) -> str:
-    return f"{metric.name} {_number(metric.candidate)}: {' '.join(metric.refused.split())}"
