@@ -55,9 +55,7 @@ def training_batches(
 
     def sort_by_length(inputs, targets):
         order = tf.argsort(inputs["input_word_ids"].row_lengths())
-        return tf.nest.map_structure(
-            lambda value: tf.gather(value, order), (inputs, targets)
-        )
+        return tf.nest.map_structure(lambda value: tf.gather(value, order), (inputs, targets))
 
     return (
         rows.shuffle(min(row_count, 100_000), seed=seed, reshuffle_each_iteration=True)

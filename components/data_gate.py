@@ -16,7 +16,7 @@ def DataGate(
 ):
     """Raises InputError with every anomaly of every split; writes the splits that passed."""
     splits = artifact_utils.decode_split_names(anomalies.split_names)
-    found = [line for split in splits for line in _describe(anomalies.uri, split)]
+    found = [line for split in splits for line in describe(anomalies.uri, split)]
     if found:
         raise InputError(
             "The data does not fit the schema:\n  "
@@ -26,7 +26,7 @@ def DataGate(
     passed.value = ",".join(splits)
 
 
-def _describe(uri: str, split: str) -> list[str]:
+def describe(uri: str, split: str) -> list[str]:
     (path,) = fileio.glob(f"{uri}/Split-{split}/*")
     with fileio.open(path, "rb") as file:
         info = anomalies_pb2.Anomalies.FromString(file.read()).anomaly_info

@@ -1,6 +1,5 @@
 """Trainer: transformed examples in, a SavedModel that answers raw text out."""
 
-import dataclasses
 import json
 import logging
 import time
@@ -95,9 +94,7 @@ def fit(model, head, rows: tf.data.Dataset, hyperparameters: Hyperparameters, lo
         loss=head.loss,
     )
     model.optimizer.build(model.trainable_variables)  # else the first step is traced twice
-    batches = training_batches(
-        rows, row_count, hyperparameters.batch_size, hyperparameters.seed
-    )
+    batches = training_batches(rows, row_count, hyperparameters.batch_size, hyperparameters.seed)
     model.fit(
         batches.repeat(),
         epochs=hyperparameters.epochs,

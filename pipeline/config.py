@@ -74,7 +74,9 @@ def local_config(
 
 def _by_content(schema_file: pathlib.Path, root: str) -> str:
     """A copy whose path changes with the content: TFX's cache knows the schema by its path."""
-    copy = pathlib.Path(root, "artifacts", "schema", file_sha256(schema_file)[:16], schema_file.name)
+    copy = pathlib.Path(
+        root, "artifacts", "schema", file_sha256(schema_file)[:16], schema_file.name
+    )
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_bytes(schema_file.read_bytes())
     return str(copy)

@@ -33,7 +33,9 @@ def eval_config(task: Task) -> tfma.EvalConfig:
 
 
 def _metrics_spec(label: int | None, metrics: list[Metric], task: Task) -> tfma.MetricsSpec:
-    spec = tfma.MetricsSpec(metrics=[_metric_config(m, task.thresholds.get(m.name)) for m in metrics])
+    spec = tfma.MetricsSpec(
+        metrics=[_metric_config(m, task.thresholds.get(m.name)) for m in metrics]
+    )
     if label is not None:
         spec.binarize.class_ids.values.append(label)
     return spec

@@ -145,6 +145,8 @@ def _reason(failure) -> str:
     if failure.message:
         return failure.message
     if threshold.HasField("value_threshold"):
-        return f"{value:.4f} is below the floor of {threshold.value_threshold.lower_bound.value:.4f}"
+        return (
+            f"{value:.4f} is below the floor of {threshold.value_threshold.lower_bound.value:.4f}"
+        )
     allowed = -threshold.change_threshold.absolute.value
     return f"{-value:.4f} worse than the baseline, and {allowed:.4f} is allowed"

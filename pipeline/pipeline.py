@@ -106,9 +106,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
             pusher,
         ],
         enable_cache=True,
-        metadata_connection_config=metadata.sqlite_metadata_connection_config(
-            config.metadata_file
-        ),
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(config.metadata_file),
         beam_pipeline_args=list(config.beam_args),
     )
 

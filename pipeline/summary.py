@@ -47,7 +47,9 @@ def _metrics_table(config: PipelineConfig, outcome: Outcome) -> Table:
     for column in ("metric", "candidate", "baseline", "floor", ""):
         table.add_column(column, justify="left" if column in ("metric", "") else "right")
     for metric in outcome.metrics:
-        verdict = "" if metric.floor is None else "[red]refused[/]" if metric.refused else "[green]ok[/]"
+        verdict = (
+            "" if metric.floor is None else "[red]refused[/]" if metric.refused else "[green]ok[/]"
+        )
         table.add_row(
             metric.name, *map(_number, (metric.candidate, metric.baseline, metric.floor)), verdict
         )

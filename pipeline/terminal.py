@@ -56,9 +56,7 @@ class Terminal:
             kept.flush()
             self._redirect(kept.fileno())
         handler = logging.StreamHandler()
-        handler.setFormatter(
-            logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        )
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logging.getLogger().handlers = [handler]
         logging.getLogger().setLevel(logging.INFO)
         absl.logging.set_verbosity(absl.logging.INFO)
@@ -79,9 +77,7 @@ class Terminal:
         self._stop_live()
         self._started = self._shown = time.monotonic()
         if self.console.is_terminal:
-            self._live = Live(
-                Spinner("dots", Text(what)), console=self.console, transient=True
-            )
+            self._live = Live(Spinner("dots", Text(what)), console=self.console, transient=True)
             self._live.start()
 
     def _follow(self, record: logging.LogRecord) -> bool:

@@ -27,7 +27,13 @@ class Project:
 
     def pipeline(self, *settings: str) -> subprocess.CompletedProcess:
         """One run with the tiny encoder, which learns nothing in so few steps, and floors to match."""
-        lenient = ("epochs=1", "accuracy_floor=0.1", "f1_floor=0", "accuracy_max_drop=1", "f1_max_drop=1")
+        lenient = (
+            "epochs=1",
+            "accuracy_floor=0.1",
+            "f1_floor=0",
+            "accuracy_max_drop=1",
+            "f1_max_drop=1",
+        )
         sets = [part for setting in (*lenient, *settings) for part in ("--set", setting)]
         return self.run(
             *("local_runner.py", "--task", "mrpc", "--data", "data", "--output", "output"),

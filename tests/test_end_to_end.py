@@ -11,9 +11,9 @@ import pytest
 from tests.conftest import stages
 
 STAGES = (
-    "ImportExampleGen ImportSchemaGen StatisticsGen ExampleValidator DataGate "
-    "Transform Trainer Baseline Evaluator Pusher"
-).split()
+    *("ImportExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "DataGate"),
+    *("Transform", "Trainer", "Baseline", "Evaluator", "Pusher"),
+)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -93,9 +93,7 @@ def test_answers_equal_the_training_path_row_by_row(project, model, answers):
         lambda features: task.head.pack(features, vocabulary, task.hyperparameters.max_length),
         task.head.row_targets,
     )
-    logits = [
-        model.model(pad(inputs), training=False) for inputs, _ in rows.ragged_batch(7)
-    ]
+    logits = [model.model(pad(inputs), training=False) for inputs, _ in rows.ragged_batch(7)]
     expected = sorted(tf.nn.softmax(tf.concat(logits, axis=0)).numpy()[:, 1])
     served = sorted(np.array(answers["text"]["probabilities"])[:, 1])
     np.testing.assert_allclose(served, expected, atol=1e-5)

@@ -42,29 +42,35 @@ def read_mrpc(directory):
 def encode(tokenizer, rows):
     """Tokenizes rows without padding into one feature dictionary per row."""
     first, second, labels = zip(*rows)
-    enc = tokenizer(list(first), list(second), truncation=True, max_length=MAX_LENGTH,
-                    padding=False)
-    return [{"labels": label, **{key: enc[key][i] for key in enc}}
-            for i, label in enumerate(labels)]
+    enc = tokenizer(
+        list(first), list(second), truncation=True, max_length=MAX_LENGTH, padding=False
+    )
+    return [
+        {"labels": label, **{key: enc[key][i] for key in enc}} for i, label in enumerate(labels)
+    ]
 
 
 def grouped_batches(lengths, rng):
     """Returns shuffled batches of indices whose rows have similar lengths."""
     order, batches = rng.permutation(len(lengths)), []
     for start in range(0, len(order), MEGABATCH * BATCH_SIZE):
-        mega = sorted(order[start:start + MEGABATCH * BATCH_SIZE], key=lambda i: -lengths[i])
-        batches += [mega[i:i + BATCH_SIZE] for i in range(0, len(mega), BATCH_SIZE)]
+        mega = sorted(order[start : start + MEGABATCH * BATCH_SIZE], key=lambda i: -lengths[i])
+        batches += [mega[i : i + BATCH_SIZE] for i in range(0, len(mega), BATCH_SIZE)]
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
 def load_model(checkpoint):
     """Loads the encoder under a new two-class head and says where the pooler is from."""
     with safe_open(Path(checkpoint) / "model.safetensors", "pt") as weights:
-        pooler = any("pooler.dense.weight" in key for key in weights.keys())
+        pooler = any("pooler.dense.weight" in key for key in weights.keys())  # noqa: SIM118 (no dict)
     print("pooler:", "from the checkpoint" if pooler else "newly initialized", file=sys.stderr)
     return BertForSequenceClassification.from_pretrained(
-        checkpoint, num_labels=2, dtype=torch.float32, hidden_dropout_prob=DROPOUT,
-        attention_probs_dropout_prob=DROPOUT)
+        checkpoint,
+        num_labels=2,
+        dtype=torch.float32,
+        hidden_dropout_prob=DROPOUT,
+        attention_probs_dropout_prob=DROPOUT,
+    )
 
 
 def make_optimizer(model, learning_rate, steps):
@@ -74,7 +80,8 @@ def make_optimizer(model, learning_rate, steps):
         groups["LayerNorm" in name or name.endswith("bias")]["params"].append(parameter)
     optimizer = torch.optim.AdamW(groups, lr=learning_rate)
     return optimizer, transformers.get_linear_schedule_with_warmup(
-        optimizer, round(WARMUP * steps), steps)
+        optimizer, round(WARMUP * steps), steps
+    )
 
 
 def evaluate(model, tokenizer, features, autocast):
@@ -84,7 +91,7 @@ def evaluate(model, tokenizer, features, autocast):
     predictions = []
     with torch.inference_mode(), autocast():
         for start in range(0, len(features), BATCH_SIZE):
-            batch = tokenizer.pad(features[start:start + BATCH_SIZE], return_tensors="pt")
+            batch = tokenizer.pad(features[start : start + BATCH_SIZE], return_tensors="pt")
             predictions += model(**batch).logits.argmax(-1).tolist()
     predicted, actual = np.array(predictions), np.array([f["labels"] for f in features])
     f1 = 2 * (predicted * actual).sum() / (predicted.sum() + actual.sum())
@@ -110,19 +117,28 @@ def run(args, tokenizer, train, dev, seed, epochs, learning_rate):
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-            losses, seen = losses + [loss.item()], seen + len(indices)
+            losses, seen = [*losses, loss.item()], seen + len(indices)
             if len(losses) % 20 == 0:
-                print(f"seed {seed} epochs {epochs} lr {learning_rate:g} "
-                      f"step {len(losses)}/{steps} loss {np.mean(losses[-20:]):.4f} "
-                      f"{seen / (time.perf_counter() - start):.1f} examples/s",
-                      file=sys.stderr, flush=True)
+                print(
+                    f"seed {seed} epochs {epochs} lr {learning_rate:g} "
+                    f"step {len(losses)}/{steps} loss {np.mean(losses[-20:]):.4f} "
+                    f"{seen / (time.perf_counter() - start):.1f} examples/s",
+                    file=sys.stderr,
+                    flush=True,
+                )
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     accuracy, f1 = evaluate(model, tokenizer, dev, args.autocast)
-    return {**dict(zip(KEY, (seed, epochs, learning_rate, args.precision))),
-            "accuracy": accuracy, "f1": f1,
-            "train_examples_per_second": seen / seconds, "seconds": seconds,
-            "cpu_seconds": cpu_seconds, "threads": torch.get_num_threads(),
-            "torch": torch.__version__, "transformers": transformers.__version__}
+    return {
+        **dict(zip(KEY, (seed, epochs, learning_rate, args.precision))),
+        "accuracy": accuracy,
+        "f1": f1,
+        "train_examples_per_second": seen / seconds,
+        "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
 
 
 def main():

@@ -1,6 +1,6 @@
 """Hugging Face BERT checkpoint -> SavedModel with TF Hub's interface. Needs no PyTorch.
 
-    python -m components.bert.convert CHECKPOINT_DIR OUTPUT_DIR
+python -m components.bert.convert CHECKPOINT_DIR OUTPUT_DIR
 """
 
 import argparse
@@ -18,23 +18,25 @@ import numpy as np
 from components.bert import encoder, huggingface
 from components.errors import InputError
 
-# TF Hub's name -> Hugging Face's, for what a layer holds.
+# Our name -> Hugging Face's, for what a layer holds. Three matrices become one, side by side.
 _LAYER_PARTS = {
-    "self_attention/query": "attention.self.query",
-    "self_attention/key": "attention.self.key",
-    "self_attention/value": "attention.self.value",
-    "self_attention/attention_output": "attention.output.dense",
-    "self_attention_layer_norm": "attention.output.LayerNorm",
-    "intermediate": "intermediate.dense",
-    "output": "output.dense",
-    "output_layer_norm": "output.LayerNorm",
+    "self_attention/query_key_value": (
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+    ),
+    "self_attention/attention_output": ("attention.output.dense",),
+    "self_attention_layer_norm": ("attention.output.LayerNorm",),
+    "intermediate": ("intermediate.dense",),
+    "output": ("output.dense",),
+    "output_layer_norm": ("output.LayerNorm",),
 }
 _OTHER_PARTS = {
-    "word_embeddings": "embeddings.word_embeddings",
-    "position_embedding": "embeddings.position_embeddings",
-    "type_embeddings": "embeddings.token_type_embeddings",
-    "embeddings/layer_norm": "embeddings.LayerNorm",
-    "pooler_transform": "pooler.dense",
+    "word_embeddings": ("embeddings.word_embeddings",),
+    "position_embedding": ("embeddings.position_embeddings",),
+    "type_embeddings": ("embeddings.token_type_embeddings",),
+    "embeddings/layer_norm": ("embeddings.LayerNorm",),
+    "pooler_transform": ("pooler.dense",),
 }
 # The last part of a name. The first checkpoints, bert-base-uncased among them, say gamma and beta.
 _LEAVES = {
@@ -98,7 +100,7 @@ def convert(checkpoint_dir: str, output_dir: str) -> Conversion:
 def read_weights(
     checkpoint: huggingface.Checkpoint, config: encoder.EncoderConfig
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Every weight by TF Hub's name, and notes. A pooler that is missing is drawn afresh."""
+    """Every weight by our name, and notes. A pooler that is missing is drawn afresh."""
     if (found := checkpoint.num_layers()) != config.num_layers:
         raise InputError(
             f"{checkpoint.path} has {found} layers, config.json says {config.num_layers}."
@@ -108,24 +110,29 @@ def read_weights(
     if not has_pooler:
         notes.append("The checkpoint has no pooler: drawn afresh, to be trained.")
     for name, shape in encoder.variable_shapes(config).items():
-        names = huggingface_names(name)
         if name.startswith("pooler_transform/") and not has_pooler:
             values[name] = encoder.initial_value(name, shape, np.random.default_rng(0))
-        elif name.endswith("/kernel"):  # PyTorch keeps [outputs, inputs].
-            values[name] = checkpoint.read(names, shape[::-1]).T
         else:
-            values[name] = checkpoint.read(names, shape)
+            values[name] = _read_weight(checkpoint, name, shape)
     return values, notes
 
 
-def huggingface_names(name: str) -> list[str]:
-    """What a weight may be called in a checkpoint, without `bert.`; `name` is TF Hub's."""
+def _read_weight(
+    checkpoint: huggingface.Checkpoint, name: str, shape: tuple[int, ...]
+) -> np.ndarray:
+    """One weight by our name; a kernel is transposed, as PyTorch keeps [outputs, inputs]."""
     part, leaf = name.rsplit("/", 1)
     if match := re.fullmatch(r"transformer/layer_(\d+)/(.*)", part):
-        module = f"encoder.layer.{match[1]}.{_LAYER_PARTS[match[2]]}"
+        modules = [f"encoder.layer.{match[1]}.{module}" for module in _LAYER_PARTS[match[2]]]
     else:
-        module = _OTHER_PARTS[part]
-    return [f"{module}.{choice}" for choice in _LEAVES[leaf]]
+        modules = list(_OTHER_PARTS[part])
+    part_shape = (*shape[:-1], shape[-1] // len(modules))
+    if leaf == "kernel":
+        part_shape = part_shape[::-1]
+    tensors = [
+        checkpoint.read([f"{m}.{name}" for name in _LEAVES[leaf]], part_shape) for m in modules
+    ]
+    return np.concatenate([t.T if leaf == "kernel" else t for t in tensors], axis=-1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,7 +1,7 @@
 """The BERT network, and its export as a SavedModel with TF Hub's interface for BERT encoders.
 
-The weights live in one flat mapping from TF Hub's own variable names to arrays, so that an encoder
-made here and one downloaded from TF Hub look the same to the optimizer. Shapes in this file:
+The weights live in one flat mapping from names to arrays. Names are those of TF Hub's encoders, so
+that both look the same to the optimizer, but that query, key and value share one matrix. Shapes:
 
     B  rows of a batch        H  hidden size
     T  word pieces of a row   N  attention heads
@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
+
+from components.bert.layers import Dropout, layer_norm, no_dropout
 
 ACTIVATIONS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "gelu": lambda x: tf.nn.gelu(x, approximate=False),
@@ -38,7 +40,8 @@ class EncoderConfig:
       max_positions: word pieces of the longest row.
       type_vocab_size: segments that a row may have.
       layer_norm_epsilon: added to the variance.
-      dropout: probability of dropping a hidden unit or an attention weight, in training.
+      dropout: probability of dropping a hidden unit, in training.
+      attention_dropout: the same for an attention weight.
       hidden_act: a key of `ACTIVATIONS`; "gelu" is the exact one, with erf.
     """
 
@@ -51,11 +54,12 @@ class EncoderConfig:
     type_vocab_size: int = 2
     layer_norm_epsilon: float = 1e-12
     dropout: float = 0.1
+    attention_dropout: float = 0.1
     hidden_act: str = "gelu"
 
 
 def variable_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every weight, in the order of the forward pass. Names are TF Hub's."""
+    """Name and shape of every weight, in the order of the forward pass."""
     hidden, inner = config.hidden_size, config.intermediate_size
     shapes: dict[str, tuple[int, ...]] = {
         "word_embeddings/embeddings": (config.vocab_size, hidden),
@@ -74,8 +78,8 @@ def variable_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
     layer_norm("embeddings/layer_norm")
     for index in range(config.num_layers):
         layer = f"transformer/layer_{index}"
-        for part in ("query", "key", "value", "attention_output"):
-            dense(f"{layer}/self_attention/{part}", hidden, hidden)
+        dense(f"{layer}/self_attention/query_key_value", hidden, 3 * hidden)
+        dense(f"{layer}/self_attention/attention_output", hidden, hidden)
         layer_norm(f"{layer}/self_attention_layer_norm")
         dense(f"{layer}/intermediate", hidden, inner)
         dense(f"{layer}/output", inner, hidden)
@@ -97,9 +101,13 @@ def initial_value(name: str, shape: tuple[int, ...], rng: np.random.Generator) -
 class Bert(tf.Module):
     """BERT as Devlin et al. (2018) describe it: layer normalization comes after each addition.
 
+    Written for the speed of training on a CPU: plain matrix products over [B*T, ...], one of them for
+    query, key and value together, and what `layers` brings.
+
     Attributes:
       config: see `EncoderConfig`.
       weights: the variables by name, as `variable_shapes` names them.
+      dropout_seed: int64 []; other masks for each value.
     """
 
     def __init__(self, config: EncoderConfig, values: Mapping[str, np.ndarray]):
@@ -109,6 +117,7 @@ class Bert(tf.Module):
             name: tf.Variable(values[name], name=name, dtype=tf.float32, shape=shape)
             for name, shape in variable_shapes(config).items()
         }
+        self.dropout_seed = tf.Variable(0, False, name="dropout_seed", dtype=tf.int64)
 
     def __call__(
         self, inputs: Mapping[str, tf.Tensor], training: bool = False
@@ -124,15 +133,17 @@ class Bert(tf.Module):
           "pooled_output" [B, H] (also as "default"), "sequence_output" [B, T, H] and
           "encoder_outputs", a list of one [B, T, H] per layer.
         """
+        config = self.config
+        sites = 1 + 3 * config.num_layers
+        dropout = Dropout(self.dropout_seed.read_value(), sites) if training else no_dropout
         batch, length = tf.unstack(tf.shape(inputs["input_word_ids"]))
-        hidden_size = self.config.hidden_size
-        rows = self._embed(inputs, length, training)
+        rows = dropout(self._embed(inputs, length), config.dropout)
         # [B, 1, 1, T]: added to the scores; exp of it is 0 in float32.
         mask = (tf.cast(inputs["input_mask"], tf.float32)[:, None, None, :] - 1.0) * 1e9
         outputs = []
-        for index in range(self.config.num_layers):
-            rows = self._layer(f"transformer/layer_{index}", rows, mask, batch, length, training)
-            outputs.append(tf.reshape(rows, [batch, length, hidden_size]))
+        for index in range(config.num_layers):
+            rows = self._layer(f"transformer/layer_{index}", rows, mask, batch, length, dropout)
+            outputs.append(tf.reshape(rows, [batch, length, config.hidden_size]))
         sequence = outputs[-1]
         pooled = tf.tanh(self._dense("pooler_transform", sequence[:, 0]))
         return {
@@ -142,36 +153,35 @@ class Bert(tf.Module):
             "encoder_outputs": outputs,
         }
 
-    def _embed(self, inputs: Mapping[str, tf.Tensor], length: tf.Tensor, training: bool):
+    def _embed(self, inputs: Mapping[str, tf.Tensor], length: tf.Tensor) -> tf.Tensor:
         """Three int32 [B, T] -> [B*T, H]."""
         words = tf.gather(self.weights["word_embeddings/embeddings"], inputs["input_word_ids"])
         types = tf.gather(self.weights["type_embeddings/embeddings"], inputs["input_type_ids"])
         positions = self.weights["position_embedding/embeddings"][:length]
         rows = tf.reshape(words + types + positions, [-1, self.config.hidden_size])
-        return self._dropout(self._layer_norm("embeddings/layer_norm", rows), training)
+        return self._layer_norm("embeddings/layer_norm", rows)
 
-    def _layer(self, name: str, rows, mask, batch, length, training: bool) -> tf.Tensor:
+    def _layer(self, name: str, rows, mask, batch, length, dropout) -> tf.Tensor:
         """One transformer layer: [B*T, H] -> [B*T, H]; `mask` is [B, 1, 1, T]."""
-        attended = self._attention(f"{name}/self_attention", rows, mask, batch, length, training)
+        attended = self._attention(f"{name}/self_attention", rows, mask, batch, length, dropout)
         rows = self._layer_norm(f"{name}/self_attention_layer_norm", rows + attended)
         inner = ACTIVATIONS[self.config.hidden_act](self._dense(f"{name}/intermediate", rows))
-        update = self._dropout(self._dense(f"{name}/output", inner), training)
+        update = dropout(self._dense(f"{name}/output", inner), self.config.dropout)
         return self._layer_norm(f"{name}/output_layer_norm", rows + update)
 
-    def _attention(self, name: str, rows, mask, batch, length, training: bool) -> tf.Tensor:
+    def _attention(self, name: str, rows, mask, batch, length, dropout) -> tf.Tensor:
         """Multi-head self-attention: [B*T, H] -> [B*T, H]."""
         hidden_size, heads = self.config.hidden_size, self.config.num_heads
         size = hidden_size // heads
-
-        def split(part: str) -> tf.Tensor:  # -> [B, N, T, H/N]
-            projected = self._dense(f"{name}/{part}", rows)
-            return tf.transpose(tf.reshape(projected, [batch, length, heads, size]), [0, 2, 1, 3])
-
-        query = split("query") * (1.0 / math.sqrt(size))
-        scores = tf.matmul(query, split("key"), transpose_b=True) + mask  # [B, N, T, T]
-        context = tf.matmul(self._dropout(tf.nn.softmax(scores), training), split("value"))
+        together = self._dense(f"{name}/query_key_value", rows)
+        together = tf.reshape(together, [batch, length, 3, heads, size])
+        # Each [B, N, T, H/N]; taking axis 0 apart copies nothing.
+        query, key, value = tf.unstack(tf.transpose(together, [2, 0, 3, 1, 4]))
+        query *= 1.0 / math.sqrt(size)
+        weights = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) + mask)  # [B, N, T, T]
+        context = tf.matmul(dropout(weights, self.config.attention_dropout), value)
         context = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, hidden_size])
-        return self._dropout(self._dense(f"{name}/attention_output", context), training)
+        return dropout(self._dense(f"{name}/attention_output", context), self.config.dropout)
 
     def _dense(self, name: str, x: tf.Tensor) -> tf.Tensor:
         """[rows, inputs] -> [rows, outputs]."""
@@ -179,14 +189,9 @@ class Bert(tf.Module):
         return tf.nn.bias_add(product, self.weights[f"{name}/bias"])
 
     def _layer_norm(self, name: str, x: tf.Tensor) -> tf.Tensor:
-        """[rows, H] -> [rows, H], each row with mean 0 and variance 1, then scaled and shifted."""
-        mean, variance = tf.nn.moments(x, axes=[-1], keepdims=True)
-        scale = tf.math.rsqrt(variance + self.config.layer_norm_epsilon)
+        """[rows, H] -> [rows, H]."""
         gamma, beta = self.weights[f"{name}/gamma"], self.weights[f"{name}/beta"]
-        return (x - mean) * scale * gamma + beta
-
-    def _dropout(self, x: tf.Tensor, training: bool) -> tf.Tensor:
-        return tf.nn.dropout(x, rate=self.config.dropout) if training else x
+        return layer_norm(x, gamma, beta, self.config.layer_norm_epsilon)
 
 
 def save(
@@ -222,6 +227,7 @@ def save(
     root.variables = list(bert.weights.values())
     root.trainable_variables = list(bert.weights.values())
     root.regularization_losses = []
+    root.dropout_seed = bert.dropout_seed
     root.do_lower_case = tf.Variable(lower_case, trainable=False, name="do_lower_case")
     with tempfile.TemporaryDirectory() as scratch:
         vocab_file = os.path.join(scratch, "vocab.txt")

@@ -37,7 +37,7 @@ def read_config(checkpoint_dir: str) -> encoder.EncoderConfig:
         known = ", ".join(encoder.ACTIVATIONS)
         raise InputError(f"{path}: hidden_act {activation!r} is none of {known}.")
     try:
-        return encoder.EncoderConfig(
+        config = encoder.EncoderConfig(
             vocab_size=fields["vocab_size"],
             hidden_size=fields["hidden_size"],
             num_layers=fields["num_hidden_layers"],
@@ -47,10 +47,16 @@ def read_config(checkpoint_dir: str) -> encoder.EncoderConfig:
             type_vocab_size=fields["type_vocab_size"],
             layer_norm_epsilon=fields.get("layer_norm_eps", 1e-12),
             dropout=fields.get("hidden_dropout_prob", 0.1),
+            attention_dropout=fields.get("attention_probs_dropout_prob", 0.1),
             hidden_act=activation,
         )
     except KeyError as error:
         raise InputError(f"{path}: {error.args[0]!r} is missing.") from None
+    if config.hidden_size % config.num_heads:
+        raise InputError(
+            f"{path}: hidden_size {config.hidden_size} is no multiple of the {config.num_heads} heads."
+        )
+    return config
 
 
 def read_vocabulary(checkpoint_dir: str, vocab_size: int) -> tuple[list[str], list[str]]:

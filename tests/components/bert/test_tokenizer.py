@@ -71,7 +71,9 @@ def test_ids_are_the_librarys_on_unicode_text(both, text):
     assert ours == theirs
 
 
-@pytest.mark.parametrize("text", ["", "  ", "a" * 100, "a" * 101, "don't , [SEP", "naïve 北京 café"])
+@pytest.mark.parametrize(
+    "text", ["", "  ", "a" * 100, "a" * 101, "don't , [SEP", "naïve 北京 café"]
+)
 def test_ids_are_the_librarys_on_edges(both, text):
     ours, theirs = both([text])
     assert ours == theirs
@@ -81,7 +83,10 @@ def test_ids_are_the_librarys_on_edges(both, text):
 def test_ids_are_the_librarys_on_every_mrpc_sentence(both):
     splits = load_task("mrpc").data.read_official(str(REAL_DATA / "mrpc"))
     sentences = [
-        row[name] for rows in splits.values() for _, row in rows for name in ("sentence1", "sentence2")
+        row[name]
+        for rows in splits.values()
+        for _, row in rows
+        for name in ("sentence1", "sentence2")
     ]
     assert len(sentences) == 8152
     unlike = [text for text, ours, theirs in zip(sentences, *both(sentences)) if ours != theirs]

@@ -1,0 +1,54 @@
+import numpy as np
+import tensorflow as tf
+
+from components.heads.classification import PairClassification
+from components.tasks import load_task
+from components.trainer import build_model
+
+HEAD = PairClassification(("sentence1", "sentence2"), "label")
+
+
+def encoded(tiny_encoder):
+    from components.bert.hub import resolve
+
+    return build_model(HEAD, resolve(tiny_encoder), dropout=0.0)
+
+
+INPUTS = {
+    "input_word_ids": tf.constant([[2, 40, 41, 3, 42, 3], [2, 43, 3, 44, 3, 0]]),
+    "input_mask": tf.constant([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0]]),
+    "input_type_ids": tf.constant([[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0]]),
+}
+LABELS = tf.constant([[1], [0]], tf.int64)
+
+
+def test_one_step_changes_every_weight(tiny_encoder):
+    model = encoded(tiny_encoder)
+    before = [variable.numpy() for variable in model.trainable_variables]
+    with tf.GradientTape() as tape:
+        loss = HEAD.loss(LABELS, model(INPUTS, training=True))
+    gradients = tape.gradient(loss, model.trainable_variables)
+    tf.keras.optimizers.Adam(0.1).apply_gradients(zip(gradients, model.trainable_variables))
+    still = [
+        variable.name
+        for old, variable in zip(before, model.trainable_variables)
+        if np.array_equal(old, variable.numpy())
+    ]
+    assert still == []
+    assert len(before) > 30
+
+
+def test_padding_changes_nothing(tiny_encoder):
+    model = encoded(tiny_encoder)
+    wider = {name: tf.pad(value, [[0, 0], [0, 9]]) for name, value in INPUTS.items()}
+    np.testing.assert_allclose(model(INPUTS), model(wider), atol=1e-5)
+
+
+def test_loss_is_the_mean_cross_entropy():
+    logits = tf.constant([[1.0, 3.0], [2.0, 0.0]])
+    expected = np.mean([np.log1p(np.exp(-2.0)), np.log1p(np.exp(-2.0))])
+    np.testing.assert_allclose(HEAD.loss(LABELS, logits), expected, rtol=1e-6)
+
+
+def test_the_task_uses_this_head():
+    assert isinstance(load_task("mrpc").head, PairClassification)

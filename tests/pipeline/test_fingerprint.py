@@ -1,0 +1,37 @@
+import shutil
+
+import pytest
+
+from pipeline import fingerprint
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    shutil.copytree(REPOSITORY / "components", tmp_path / "components")
+    monkeypatch.setattr(fingerprint, "_ROOT", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("edited", "transform_changes", "trainer_changes"),
+    [
+        ("components/transform.py", True, False),
+        ("components/bert/tokenizer.py", True, True),
+        ("components/trainer.py", False, True),
+        ("components/bert/optimizer.py", False, True),
+        ("components/serving.py", False, True),
+        ("components/errors.py", True, True),
+        ("components/prepare.py", False, False),
+        ("components/tasks/mrpc.py", False, False),
+    ],
+)
+def test_code_hash_follows_imports(tree, edited, transform_changes, trainer_changes):
+    def hashes():
+        return [fingerprint.code_sha256(f"components.{m}") for m in ("transform", "trainer")]
+
+    before = hashes()
+    path = tree / edited
+    path.write_text(path.read_text() + "\n# edited\n")
+    changed = [a != b for a, b in zip(before, hashes())]
+    assert changed == [transform_changes, trainer_changes]
