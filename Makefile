@@ -7,6 +7,9 @@ ENCODER =
 OUTPUT  = output
 ARGS    =
 
+# The sample is small and balanced otherwise than MRPC: always answering 1 is right on 60 %, F1 0.75.
+SAMPLE_ARGS = --set epochs=5 --set accuracy_floor=0.70 --set f1_floor=0.78
+
 PYTHON   := .venv/bin/python
 RUN_DATA  = $(or $(DATA),$(OUTPUT)/data/$(TASK))
 
@@ -33,7 +36,7 @@ run: setup ## run the pipeline on this machine; without DATA on the sample in sa
 ifeq ($(DATA),)
 	@$(PYTHON) -m components.prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
 endif
-	@$(PYTHON) local_runner.py --task $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)" $(if $(ENCODER),--encoder "$(ENCODER)") $(ARGS)
+	@$(PYTHON) local_runner.py --task $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),,$(SAMPLE_ARGS)) $(ARGS)
 
 test: setup ## run the tests
 	@$(PYTHON) -m pytest $(ARGS)

@@ -46,7 +46,6 @@ class Source:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     arguments = _parse(argv)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reports on graphics drivers.
     try:
         task = load_task(arguments.task)
         if arguments.train:

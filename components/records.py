@@ -16,6 +16,7 @@ from google.protobuf import message, text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.errors import InputError
+from components.quiet import quiet_stderr
 from components.tasks.base import Row
 
 SPLITS = ("train", "eval", "test")
@@ -37,7 +38,8 @@ def write_records(folder: str, rows: Sequence[Row]) -> None:
 
     str and bytes become a bytes_list (UTF-8), int an int64_list; a list holds several of one kind.
     """
-    import tensorflow as tf
+    with quiet_stderr():
+        import tensorflow as tf
 
     os.mkdir(folder)
     file_count = max(1, math.ceil(len(rows) / _ROWS_A_FILE))

@@ -39,7 +39,7 @@ def run_fn(fn_args) -> None:
         lambda features: head.pack(features, vocabulary, hyperparameters.max_length),
         head.row_targets,
     )
-    model = build_model(head, encoder, hyperparameters.dropout)
+    model = build_model(head, encoder, hyperparameters)
     fit(model, head, rows, hyperparameters, fn_args.model_run_dir)
     servable = Servable(
         model,
@@ -52,14 +52,18 @@ def run_fn(fn_args) -> None:
     export(servable, fn_args.serving_model_dir)
 
 
-def build_model(head, encoder: Encoder, dropout: float) -> tf.keras.Model:
+def build_model(head, encoder: Encoder, hyperparameters: Hyperparameters) -> tf.keras.Model:
     """The encoder's three inputs [batch, length] -> the head's logits."""
+    layer = hub.KerasLayer(encoder.path, trainable=True, name="encoder")
+    if hasattr(
+        layer.resolved_object, "dropout_seed"
+    ):  # in encoders of this project, see bert.layers
+        layer.resolved_object.dropout_seed.assign(hyperparameters.seed)
     inputs = {
         name: tf.keras.Input([None], dtype=tf.int32, name=name)
         for name in ("input_word_ids", "input_mask", "input_type_ids")
     }
-    outputs = hub.KerasLayer(encoder.path, trainable=True, name="encoder")(inputs)
-    return FineTuned(inputs, head.logits(inputs, outputs, dropout))
+    return FineTuned(inputs, head.logits(inputs, layer(inputs), hyperparameters.dropout))
 
 
 class FineTuned(tf.keras.Model):

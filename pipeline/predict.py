@@ -5,11 +5,11 @@ MODEL is a version, or a folder of versions, of which the newest is asked. The a
 
 import argparse
 import json
-import os
 import pathlib
 import sys
 
 from components.errors import InputError
+from components.quiet import quiet_stderr
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,12 +19,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("model")
     parser.add_argument("text", nargs="+", metavar="NAME=TEXT")
     options = parser.parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        print(json.dumps(predict(newest_version(options.model), _named(options.text))))
+        with quiet_stderr():
+            answer = predict(newest_version(options.model), _named(options.text))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    print(json.dumps(answer))
     return 0
 
 

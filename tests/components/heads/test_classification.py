@@ -3,6 +3,7 @@ import tensorflow as tf
 
 from components.heads.classification import PairClassification
 from components.tasks import load_task
+from components.tasks.base import Hyperparameters
 from components.trainer import build_model
 
 HEAD = PairClassification(("sentence1", "sentence2"), "label")
@@ -11,7 +12,7 @@ HEAD = PairClassification(("sentence1", "sentence2"), "label")
 def encoded(tiny_encoder):
     from components.bert.hub import resolve
 
-    return build_model(HEAD, resolve(tiny_encoder), dropout=0.0)
+    return build_model(HEAD, resolve(tiny_encoder), Hyperparameters(dropout=0.0))
 
 
 INPUTS = {
