@@ -13,6 +13,7 @@ from tfx.components import (
     Transform,
 )
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
@@ -21,6 +22,7 @@ from tfx.types import Channel, standard_artifacts
 
 from components.data_gate import DataGate
 from components.heads import dump_head
+from components.pusher import Executor as PusherExecutor
 from pipeline.baseline import LastBlessedBefore
 from pipeline.config import PipelineConfig
 from pipeline.evaluation import eval_config
@@ -83,6 +85,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
     )
 
     pusher = Pusher(
+        custom_executor_spec=ExecutorClassSpec(PusherExecutor),
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         push_destination=pusher_pb2.PushDestination(
