@@ -29,19 +29,21 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
 
-    runs = []
+    runs: list[dict[str, float]] = []
     for seed in options.seeds:
         runs.append({"seed": seed, **measure(options, seed)})
         print("  ".join(f"{name} {value}" for name, value in runs[-1].items()), flush=True)
-    medians = {name: statistics.median(run[name] for run in runs) for name in options.metrics}
+        medians = {name: statistics.median(run[name] for run in runs) for name in options.metrics}
+        keep(options.task, {"settings": options.set, "median": medians, "runs": runs})
     print("median  " + "  ".join(f"{name} {value:.4f}" for name, value in medians.items()))
-
-    results = HERE / "results" / f"{options.task}-quality.json"
-    results.parent.mkdir(exist_ok=True)
-    results.write_text(
-        json.dumps({"settings": options.set, "median": medians, "runs": runs}, indent=2) + "\n"
-    )
     return 0
+
+
+def keep(task: str, results: dict) -> None:
+    """Writes after every seed: a run that is cut short keeps what it has."""
+    file = HERE / "results" / f"{task}-quality.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(results, indent=2) + "\n")
 
 
 def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
