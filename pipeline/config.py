@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 from components.bert.hub import Encoder
+from components.errors import InputError
 from components.records import check_records
 from components.tasks.base import Task
 from pipeline.fingerprint import file_sha256
@@ -54,8 +55,15 @@ def local_config(
     """The configuration of a run on this machine, and the rows of each split, all of them checked.
 
     Raises:
-      InputError: the data cannot be read or does not fit the task's schema.
+      InputError: the data cannot be read or does not fit the task's schema, or the encoder takes no
+        row as long as the task's.
     """
+    longest, asked = encoder.max_positions, task.hyperparameters.max_length
+    if longest and asked > longest:
+        raise InputError(
+            f"max_length is {asked}, and the encoder {encoder.handle} takes rows of {longest} word "
+            f"pieces at the most. Pass --set max_length={longest} or another encoder."
+        )
     schema_file = SCHEMA_DIRECTORY / f"{task.name}.pbtxt"
     rows = check_records(data, str(schema_file))
     root = str(pathlib.Path(root).absolute())

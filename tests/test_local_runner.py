@@ -18,11 +18,12 @@ def data(tmp_path):
         (["--set", "epoch=3"], ["no setting 'epoch'", "Did you mean 'epochs'"]),
         (["--set", "epochs=three"], ["--set epochs=three", "not a valid int"]),
         (["--set", "epochs"], ["--set epochs", "NAME=VALUE"]),
+        (["--set", "max_length=129"], ["max_length is 129", "--set max_length=128"]),
         (["--encoder", "minilm-l7"], ["no encoder 'minilm-l7'", "minilm-l6"]),
         (["--data", "nowhere"], ["nowhere does not exist", "components.prepare"]),
         ([], ["train", "components.prepare"]),
     ],
-    ids=["task", "setting", "value", "no value", "encoder", "no data", "empty data"],
+    ids=["task", "setting", "value", "no value", "max_length", "encoder", "no data", "empty data"],
 )
 def test_bad_usage_exits_2_and_leaves_nothing(
     arguments, expected, tmp_path, data, tiny_encoder, capfd

@@ -82,7 +82,7 @@ def resolve(handle: str) -> Encoder:
 
 def cache_directory() -> pathlib.Path:
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return pathlib.Path(home) / "bert-tfx-pipeline"
+    return pathlib.Path(home).absolute() / "bert-tfx-pipeline"
 
 
 def _locate(handle: str) -> str:
@@ -125,8 +125,11 @@ def _is_saved_model(handle: str, path: str) -> bool:
 
 
 def _not_found_message(handle: str, path: str) -> str:
-    if handle.startswith(("http://", "https://")):
-        return f"What {handle} serves has no saved_model.pb; it was kept in {path}."
+    if handle in PRESETS or handle.startswith(("http://", "https://")):
+        return (
+            f"What was fetched for {handle} has no saved_model.pb. Delete {path} and try again; if "
+            "that does not help, it is no SavedModel."
+        )
     if os.path.isfile(os.path.join(path, "config.json")):
         return (
             f"{handle} is a Hugging Face checkpoint. Convert it with "

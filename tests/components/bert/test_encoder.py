@@ -90,27 +90,25 @@ def test_names_tell_layers_biases_and_normalization(layer):
     assert names[-2:] == ["pooler_transform/kernel:0", "pooler_transform/bias:0"]
 
 
-def gradients(layer, inputs, training=True):
-    """Of a sum over both outputs, weighted so that nothing cancels; one dense array per weight."""
+def weighted_sum(outputs: dict[str, tf.Tensor]) -> tf.Tensor:
+    """Of both outputs, with weights that let nothing cancel."""
+    both = [tf.reshape(outputs[name], [-1]) for name in ("pooled_output", "sequence_output")]
+    numbers = tf.concat(both, axis=0)
+    return tf.reduce_sum(numbers * tf.cos(tf.range(tf.size(numbers), dtype=tf.float32)))
+
+
+def gradients(layer, inputs, training: bool) -> dict[str, np.ndarray]:
+    """Of `weighted_sum`, dense, by the weights' names."""
     weights = layer.trainable_weights
     with tf.GradientTape() as tape:
-        outputs = layer(inputs, training=training)
-        loss = sum(
-            tf.reduce_sum(
-                outputs[name] * tf.reshape(tf.cos(tf.range(size, dtype=tf.float32)), shape)
-            )
-            for name, size, shape in (
-                ("pooled_output", 32, [2, 16]),
-                ("sequence_output", 224, [2, 7, 16]),
-            )
-        )
-    slices = tape.gradient(loss, weights)
-    return {w.name: tf.convert_to_tensor(g).numpy() for w, g in zip(weights, slices, strict=True)}
+        loss = weighted_sum(layer(inputs, training=training))
+    found = tape.gradient(loss, weights)
+    return {w.name: tf.convert_to_tensor(g).numpy() for w, g in zip(weights, found, strict=True)}
 
 
 def test_a_step_changes_every_weight(layer):
     before = [weight.numpy() for weight in layer.trainable_weights]
-    found = gradients(layer, rows(7, 5, padded_to=7))
+    found = gradients(layer, rows(7, 5, padded_to=7), training=True)
     for weight in layer.trainable_weights:
         weight.assign_sub(0.1 * found[weight.name])
     unchanged = [
@@ -139,16 +137,11 @@ def test_gradients_are_slopes(layer, name):
     found = gradients(layer, inputs, training=False)[f"{name}:0"]
     weight = next(w for w in layer.trainable_weights if w.name == f"{name}:0")
     direction = found / np.linalg.norm(found)
-    center, step, values = weight.numpy(), 1e-2, []
-    signs = tf.cos(tf.range(224, dtype=tf.float32)), tf.cos(tf.range(32, dtype=tf.float32))
+    center, step, sums = weight.numpy(), 1e-2, []
     for sign in (1, -1):
         weight.assign(center + sign * step * direction)
-        outputs = layer(inputs, training=False)
-        values.append(
-            tf.reduce_sum(outputs["sequence_output"] * tf.reshape(signs[0], [2, 7, 16]))
-            + tf.reduce_sum(outputs["pooled_output"] * tf.reshape(signs[1], [2, 16]))
-        )
-    slope = float(values[0] - values[1]) / (2 * step)
+        sums.append(float(weighted_sum(layer(inputs, training=False))))
+    slope = (sums[0] - sums[1]) / (2 * step)
     assert slope == pytest.approx(np.linalg.norm(found), rel=0.01)
 
 
