@@ -28,10 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
             terminal.fail(f"error: {error}")
             return BAD_INPUT
         except Exception as error:
-            traceback.print_exc()
+            os.write(2, traceback.format_exc().encode())
             stage = f" in {terminal.stage}" if terminal.stage else ""
             terminal.fail(f"fault{stage}: {type(error).__name__}: {str(error)[:500]}")
-            terminal.say(f"The full log is {terminal.log_path}.")
+            terminal.say(f"The full log is {terminal.log()}.")
             return FAULT
 
 

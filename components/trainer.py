@@ -55,9 +55,8 @@ def run_fn(fn_args) -> None:
 def build_model(head, encoder: Encoder, hyperparameters: Hyperparameters) -> tf.keras.Model:
     """The encoder's three inputs [batch, length] -> the head's logits."""
     layer = hub.KerasLayer(encoder.path, trainable=True, name="encoder")
-    if hasattr(
-        layer.resolved_object, "dropout_seed"
-    ):  # in encoders of this project, see bert.layers
+    # Encoders that this project made have one, see components/bert/layers.py.
+    if hasattr(layer.resolved_object, "dropout_seed"):
         layer.resolved_object.dropout_seed.assign(hyperparameters.seed)
     inputs = {
         name: tf.keras.Input([None], dtype=tf.int32, name=name)
@@ -118,20 +117,22 @@ class Progress(tf.keras.callbacks.Callback):
         super().__init__()
         self._total, self._batch_size, self._step = total_steps, batch_size, 0
 
-    def on_train_begin(self, logs=None):
-        self._started = time.monotonic()
-
     def on_train_batch_end(self, batch, logs=None):
         self._step += 1
-        if self._step % 5 and self._step != self._total:
+        if self._step == 1:
+            self._started = (
+                time.monotonic()
+            )  # the first step is traced, which says nothing of speed
+        if self._step == 1 or (self._step % 5 and self._step != self._total):
             return
         seconds = time.monotonic() - self._started
-        left = seconds / self._step * (self._total - self._step)
+        timed = self._step - 1
+        left = seconds / timed * (self._total - self._step)
         progress.info(
             "step %d/%d  loss %.4f  %.1f examples/s  %d:%02d left",
             self._step,
             self._total,
             logs["loss"],
-            self._step * self._batch_size / seconds,
+            timed * self._batch_size / seconds,
             *divmod(int(left), 60),
         )

@@ -63,6 +63,12 @@ class Terminal:
         for name in ("absl", "progress"):
             logging.getLogger(name).addFilter(self._follow)
 
+    def log(self) -> str:
+        """Path of the log; of a temporary file's, where none was kept yet."""
+        if self.log_path is None:
+            self.keep_log(tempfile.mkstemp(prefix="bert-tfx-", suffix=".log")[1])
+        return self.log_path
+
     def say(self, message="", style: str | None = None) -> None:
         self._stop_live()
         self.console.print(message, style=style, soft_wrap=True)

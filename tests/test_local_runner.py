@@ -1,5 +1,8 @@
 """What the command line refuses, before it writes anything."""
 
+import pathlib
+import re
+
 import pytest
 
 import local_runner
@@ -37,6 +40,20 @@ def test_bad_usage_exits_2_and_leaves_nothing(
     for text in expected:
         assert text in " ".join(shown.split())
     assert not output.exists()
+
+
+def test_a_fault_exits_1_and_names_the_log(monkeypatch, tmp_path, data, tiny_encoder, capfd):
+    def fail(*_):
+        raise RuntimeError("the disk is on fire")
+
+    monkeypatch.setattr("pipeline.config.local_config", fail)
+    arguments = ["--task", "mrpc", "--data", str(data), "--encoder", tiny_encoder]
+    assert local_runner.main([*arguments, "--output", str(tmp_path / "output")]) == 1
+    shown = capfd.readouterr().out
+    assert "fault: RuntimeError: the disk is on fire" in shown and "Traceback" not in shown
+    log = re.search(r"The full log is (\S+)\.", shown)[1]
+    assert "Traceback" in pathlib.Path(log).read_text()
+    pathlib.Path(log).unlink()
 
 
 def test_two_runs_in_one_output_are_refused(tmp_path):
