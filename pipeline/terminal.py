@@ -40,6 +40,8 @@ class Terminal:
 
     def __exit__(self, *_):
         self._stop_live()
+        if self.log_path:
+            self._stop_logging()
         sys.stdout.flush(), sys.stderr.flush()
         for fd, saved in self._saved.items():
             os.dup2(saved, fd)
@@ -55,13 +57,22 @@ class Terminal:
             shutil.copyfileobj(self._log, kept)
             kept.flush()
             self._redirect(kept.fileno())
-        handler = logging.StreamHandler()
+        root, handler = logging.getLogger(), logging.StreamHandler()
+        self._before = root.handlers, root.level, absl.logging.get_verbosity()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        logging.getLogger().handlers = [handler]
-        logging.getLogger().setLevel(logging.INFO)
+        root.handlers = [handler]
+        root.setLevel(logging.INFO)
         absl.logging.set_verbosity(absl.logging.INFO)
         for name in ("absl", "progress"):
             logging.getLogger(name).addFilter(self._follow)
+
+    def _stop_logging(self) -> None:
+        root = logging.getLogger()
+        root.handlers, level, verbosity = self._before
+        root.setLevel(level)
+        absl.logging.set_verbosity(verbosity)
+        for name in ("absl", "progress"):
+            logging.getLogger(name).removeFilter(self._follow)
 
     def log(self) -> str:
         """Path of the log; of a temporary file's, where none was kept yet."""
