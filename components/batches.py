@@ -10,29 +10,55 @@ _PARSED_AT_ONCE = 256
 _BATCHES_SORTED_AT_ONCE = 50
 
 
-def read_rows(files: Sequence[str], feature_spec: dict, pack, row_targets) -> tf.data.Dataset:
-    """One element a row: (ragged inputs of the encoder, target), in the files' order.
+def read_examples(files: Sequence[str], feature_spec: dict) -> tf.data.Dataset:
+    """Parsed examples, feature name -> tensor, some hundred at a time, in the files' order.
 
     Args:
       files: gzip-compressed TFRecords of transformed examples.
       feature_spec: how to parse them.
-      pack: parsed features -> rows, see `components/heads`.
-      row_targets: parsed features -> the rows' targets.
     """
 
-    def to_rows(serialized: tf.Tensor):
+    def parse(serialized: tf.Tensor) -> dict:
         features = tf.io.parse_example(serialized, feature_spec)
-        features = {
+        return {
             name: tf.cast(value, tf.int32) if name.endswith("_ids") else value
             for name, value in features.items()
         }
-        return pack(features), row_targets(features)
 
     return (
         tf.data.TFRecordDataset(list(files), compression_type="GZIP")
         .batch(_PARSED_AT_ONCE)
-        .map(to_rows, num_parallel_calls=tf.data.AUTOTUNE)
-        .unbatch()
+        .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    )
+
+
+def training_rows(examples: tf.data.Dataset, head, vocabulary, hyperparameters) -> tf.data.Dataset:
+    """One element a row: (ragged inputs of the encoder, target), of the examples that can be trained on.
+
+    Args:
+      examples: see `read_examples`.
+      head, hyperparameters: see `components/heads`.
+      vocabulary: of the encoder.
+    """
+
+    def to_rows(features: dict):
+        chosen = head.trainable(features)
+        features = {
+            name: tf.ragged.boolean_mask(value, chosen)
+            for name, value in features.items()
+            if not isinstance(value, tf.SparseTensor)
+        }
+        return head.training_rows(features, vocabulary, hyperparameters)
+
+    return examples.map(to_rows, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
+
+
+def count_untrainable(examples: tf.data.Dataset, head) -> int:
+    """How many examples cannot be trained on, see `components/heads`."""
+    return int(
+        examples.map(lambda features: tf.size(tf.where(~head.trainable(features)))).reduce(
+            0, lambda total, count: total + count
+        )
     )
 
 

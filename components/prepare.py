@@ -1,6 +1,7 @@
 """Official files or the user's own -> TFRecords of tf.Examples, one folder a split.
 
     python -m components.prepare TASK --output DIR [--source DIR | --train FILE --eval FILE]
+                                      [--drop-misaligned]
 
 Everything is checked before anything is written; DIR changes as a whole or not at all. A second run
 over the same files writes nothing, so that what was computed from DIR stays valid.
@@ -18,7 +19,7 @@ from typing import Any
 from components import folders, official, records
 from components.errors import InputError
 from components.tasks import load_task, task_names
-from components.tasks.base import DataFormat, LocatedRow, Task
+from components.tasks.base import DataFormat, LocatedRow, Row, Task
 
 SUMMARY_NAME = "dataset.json"
 # Raise it with every change to what is written for the same source files.
@@ -48,11 +49,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
     try:
         task = load_task(arguments.task)
+        if arguments.drop_misaligned and not _misalignment_of(task.data):
+            raise InputError(
+                f"--drop-misaligned: no row of the task {task.name} says where its answer stands. "
+                "Leave it out."
+            )
         if arguments.train:
             source = own_files(task, {split: getattr(arguments, split) for split in records.SPLITS})
         else:
             source = official_files(task, arguments.source)
-        prepare(task, source, arguments.output)
+        prepare(task, source, arguments.output, arguments.drop_misaligned)
     except InputError as error:
         problem = str(error)
     except OSError as error:
@@ -93,8 +99,12 @@ def official_files(task: Task, folder: str | None) -> Source:
     )
 
 
-def prepare(task: Task, source: Source, output: str) -> None:
+def prepare(task: Task, source: Source, output: str, drop_misaligned: bool = False) -> None:
     """Writes the rows of `source` to the folder `output`, unless they are there already.
+
+    Args:
+      drop_misaligned: leave out rows whose answer does not stand where they say, instead of
+        refusing them.
 
     Raises:
       InputError: the rows cannot be used, or the folder holds something else.
@@ -103,11 +113,13 @@ def prepare(task: Task, source: Source, output: str) -> None:
     with folders.locked(os.path.dirname(target)):
         folders.recover(target)
         summary = _read_summary(target)
-        up_to_date = _is_up_to_date(target, summary, task, source)
+        up_to_date = _is_up_to_date(target, summary, task, source, drop_misaligned)
         if not up_to_date:
-            splits = source.read()
+            read = source.read()
+            splits = _aligned(read, task.data, drop_misaligned)
             _check(splits, task.data, source)
-            summary = _replace(target, splits, task, source)
+            dropped = {split: len(rows) - len(splits[split]) for split, rows in read.items()}
+            summary = _replace(target, splits, dropped, task, source)
     _print_table(summary)
     print(f"{output} {'is up to date' if up_to_date else 'is ready'} for the task {task.name}.")
 
@@ -124,6 +136,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--train", metavar="FILE", help="your own rows to train on")
     parser.add_argument("--eval", metavar="FILE", help="your own rows to evaluate on")
     parser.add_argument("--test", metavar="FILE", help="your own rows to keep for later")
+    parser.add_argument(
+        "--drop-misaligned",
+        action="store_true",
+        help="leave out rows whose answer does not stand where they say, instead of refusing them",
+    )
     arguments = parser.parse_args(argv)
     own = [f"--{split}" for split in records.SPLITS if getattr(arguments, split)]
     if own and arguments.source:
@@ -164,9 +181,13 @@ def _read_summary(output: str) -> dict[str, Any] | None:
     )
 
 
-def _is_up_to_date(output: str, summary: dict[str, Any] | None, task: Task, source: Source) -> bool:
+def _is_up_to_date(
+    output: str, summary: dict[str, Any] | None, task: Task, source: Source, drop_misaligned: bool
+) -> bool:
     """Whether the folder holds what would be written: from the same bytes, none of it touched."""
     if not summary or (summary["format"], summary["task"]) != (_FORMAT, task.name):
+        return False
+    if not drop_misaligned and any(s.get("dropped") for s in summary["splits"].values()):
         return False
     if _hashes(summary["sources"]) != _hashes(source.files):
         return False
@@ -184,6 +205,39 @@ def _sizes(folder: str) -> dict[str, int]:
     if not os.path.isdir(folder):
         return {}
     return {entry.name: entry.stat().st_size for entry in os.scandir(folder)}
+
+
+def _misalignment_of(data: DataFormat) -> Callable[[Row], str | None] | None:
+    """What finds a row's misaligned answer, where rows say where their answers stand."""
+    return getattr(data, "misalignment", None)
+
+
+def _aligned(splits: Splits, data: DataFormat, drop: bool) -> Splits:
+    """The rows whose answers stand where they say; others are dropped with a warning, or refused."""
+    misalignment = _misalignment_of(data)
+    if not misalignment:
+        return splits
+    problems = {
+        split: {where: problem for where, row in rows if (problem := misalignment(row))}
+        for split, rows in splits.items()
+    }
+    misaligned = [found for split in problems.values() for found in split.items()]
+    if not misaligned:
+        return splits
+    where, problem = misaligned[0]
+    total = sum(len(rows) for rows in splits.values())
+    count = (
+        f"{len(misaligned):,} of {total:,} rows have an answer that does not stand where they say"
+    )
+    if not drop:
+        raise InputError(
+            f"{where}: {problem}. {count}. Mend them, or leave them out by --drop-misaligned."
+        )
+    print(f"warning: {count}; they are left out. The first: {where}: {problem}.", file=sys.stderr)
+    return {
+        split: [(where, row) for where, row in rows if where not in problems[split]]
+        for split, rows in splits.items()
+    }
 
 
 def _check(splits: Splits, data: DataFormat, source: Source) -> None:
@@ -225,8 +279,14 @@ def _count(rows: Sequence[LocatedRow], feature: str) -> dict[str, int]:
     return {str(value): counts[value] for value in sorted(counts)}
 
 
-def _replace(output: str, splits: Splits, task: Task, source: Source) -> dict[str, Any]:
-    """Writes all there is to write, lets it take the folder's place, and returns the summary."""
+def _replace(
+    output: str, splits: Splits, dropped: Mapping[str, int], task: Task, source: Source
+) -> dict[str, Any]:
+    """Writes all there is to write, lets it take the folder's place, and returns the summary.
+
+    Args:
+      dropped: split -> number of its rows that are left out.
+    """
     row_count = sum(len(rows) for rows in splits.values())
     print(f"Writing {row_count:,} rows.", file=sys.stderr)
     summary = {
@@ -244,6 +304,7 @@ def _replace(output: str, splits: Splits, task: Task, source: Source) -> dict[st
                 "rows": len(rows),
                 "labels": _count(rows, task.data.label) if task.data.label else {},
                 "files": _sizes(split_folder),
+                **({"dropped": dropped[split]} if dropped[split] else {}),
             }
         with open(os.path.join(folder, SUMMARY_NAME), "w", encoding="utf-8") as file:
             json.dump(summary, file, indent=2, sort_keys=True)
@@ -254,11 +315,16 @@ def _replace(output: str, splits: Splits, task: Task, source: Source) -> dict[st
 def _print_table(summary: Mapping[str, Any]) -> None:
     splits = summary["splits"]
     labels = sorted({label for split in splits.values() for label in split["labels"]})
-    table = [["split", "rows", *(f"label {label}" for label in labels), "files"]]
+    has_dropped = any(split.get("dropped") for split in splits.values())
+    table = [
+        ["split", "rows", *(f"label {label}" for label in labels), "files"]
+        + ["dropped"] * has_dropped
+    ]
     for name in records.SPLITS:
         if name in splits:
             counts = [splits[name]["labels"].get(label, 0) for label in labels]
             numbers = [splits[name]["rows"], *counts, len(splits[name]["files"])]
+            numbers += [splits[name].get("dropped", 0)] * has_dropped
             table.append([name, *(f"{number:,}" for number in numbers)])
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     for name, *numbers in table:

@@ -1,5 +1,7 @@
 """The SavedModel that is evaluated, checked and pushed: raw text in, answers out."""
 
+import functools
+
 import tensorflow as tf
 
 from components.bert.packing import pad
@@ -16,12 +18,12 @@ class Servable(tf.Module):
     Both answer through the Transform graph and the packing that training used.
     """
 
-    def __init__(self, model, transform_layer, head, vocabulary, max_length: int, raw_spec: dict):
+    def __init__(self, model, transform_layer, head, vocabulary, hyperparameters, raw_spec: dict):
         """raw_spec: parses the text features of a tf.Example."""
         super().__init__()
         self.model = model
         self.transform_layer = transform_layer
-        self._head, self._vocabulary, self._max_length = head, vocabulary, max_length
+        self._head, self._vocabulary, self._hyperparameters = head, vocabulary, hyperparameters
         self._raw_spec = {name: raw_spec[name] for name in head.text_features}
 
     def signatures(self) -> dict:
@@ -43,33 +45,44 @@ class Servable(tf.Module):
             name: tf.cast(value, tf.int32) if name.endswith("_ids") else value
             for name, value in self.transform_layer(raw).items()
         }
-        apply = lambda rows: apply_in_chunks(self.model, rows)  # noqa: E731
-        return self._head.answer(apply, features, raw, self._vocabulary, self._max_length)
+        apply = functools.partial(apply_in_chunks, self.model)
+        return self._head.answer(apply, features, raw, self._vocabulary, self._hyperparameters)
 
 
-def apply_in_chunks(model, rows: dict) -> tf.Tensor:
-    """The model's logits of any number of rows, in bounded memory and with little padding.
+def apply_in_chunks(model, rows: dict, reduce, specs):
+    """What the model says of any number of rows, in bounded memory and with little padding.
 
     Rows are sorted by length and run 32 at a time, each chunk padded to its own longest row.
 
     Args:
       model: Keras model, padded inputs -> logits [batch, ...].
       rows: ragged rows, [batch, (row length)], see `components/bert/packing.py`.
+      reduce: (padded inputs, logits) of a chunk -> a tensor or a tuple of them, [batch, ...].
+      specs: the tf.TensorSpec of each.
 
     Returns:
-      Logits in the order of the rows.
+      What `reduce` made, in the order of the rows.
     """
-    shape = model.output_shape
+    reduce = tf.autograph.experimental.do_not_convert(reduce)
     model = tf.autograph.experimental.do_not_convert(model)  # only the loop below needs converting
     order = tf.argsort(rows["input_word_ids"].row_lengths())
     count = tf.size(order)
-    chunks = tf.TensorArray(tf.float32, size=0, dynamic_size=True, infer_shape=False)
+    flat_specs = tf.nest.flatten(specs)
+    chunks = [
+        tf.TensorArray(spec.dtype, size=0, dynamic_size=True, infer_shape=False)
+        for spec in flat_specs
+    ]
     for start in tf.range(0, tf.maximum(count, 1), _ROWS_AT_ONCE):
         chosen = order[start : start + _ROWS_AT_ONCE]
         chunk = pad({name: tf.gather(value, chosen) for name, value in rows.items()})
-        chunks = chunks.write(start // _ROWS_AT_ONCE, model(chunk, training=False))
-    logits = tf.ensure_shape(chunks.concat(), shape)
-    return tf.gather(logits, tf.argsort(order))
+        made = tf.nest.flatten(reduce(chunk, model(chunk, training=False)))
+        chunks = [c.write(start // _ROWS_AT_ONCE, m) for c, m in zip(chunks, made)]
+    original = tf.argsort(order)
+    together = [
+        tf.gather(tf.ensure_shape(chunk.concat(), spec.shape), original)
+        for chunk, spec in zip(chunks, flat_specs)
+    ]
+    return tf.nest.pack_sequence_as(specs, together)
 
 
 def export(servable: Servable, directory: str) -> None:

@@ -1,6 +1,5 @@
 """Trainer: transformed examples in, a SavedModel that answers raw text out."""
 
-import json
 import logging
 import time
 
@@ -8,13 +7,19 @@ import tensorflow as tf
 import tensorflow_hub as hub
 import tensorflow_transform as tft
 
-from components.batches import count_rows, read_rows, training_batches
+from components.batches import (
+    count_rows,
+    count_untrainable,
+    read_examples,
+    training_batches,
+    training_rows,
+)
 from components.bert.hub import Encoder
 from components.bert.optimizer import WarmupLinearDecay, adamw
 from components.bert.tokenizer import Vocabulary
-from components.heads import load_head
 from components.serving import Servable, export
 from components.tasks.base import Hyperparameters
+from components.values import load
 
 progress = logging.getLogger("progress")
 
@@ -26,19 +31,19 @@ def run_fn(fn_args) -> None:
       fn_args: TFX's FnArgs; its custom_config holds `head`, `encoder` and `hyperparameters`, as JSON.
     """
     config = fn_args.custom_config
-    head = load_head(config["head"])
+    head = load(config["head"])
     encoder = Encoder.from_json(config["encoder"])
-    hyperparameters = Hyperparameters(**json.loads(config["hyperparameters"]))
+    hyperparameters = load(config["hyperparameters"])
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
 
     tf.keras.utils.set_random_seed(hyperparameters.seed)
-    rows = read_rows(
-        tf.io.gfile.glob(fn_args.train_files),
-        transform.transformed_feature_spec(),
-        lambda features: head.pack(features, vocabulary, hyperparameters.max_length),
-        head.row_targets,
+    examples = read_examples(
+        tf.io.gfile.glob(fn_args.train_files), transform.transformed_feature_spec()
     )
+    if left_out := count_untrainable(examples, head):
+        progress.info("%d examples left out: see components/heads, `trainable`", left_out)
+    rows = training_rows(examples, head, vocabulary, hyperparameters)
     model = build_model(head, encoder, hyperparameters)
     fit(model, head, rows, hyperparameters, fn_args.model_run_dir)
     servable = Servable(
@@ -46,7 +51,7 @@ def run_fn(fn_args) -> None:
         transform.transform_features_layer(),
         head,
         vocabulary,
-        hyperparameters.max_length,
+        hyperparameters,
         transform.raw_feature_spec(),
     )
     export(servable, fn_args.serving_model_dir)

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from components.bert.hub import Encoder
 from components.bert.tokenizer import Vocabulary
-from components.heads import load_head
+from components.values import load
 
 
 def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
@@ -17,17 +17,21 @@ def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
     Returns:
       For every text feature F: F_ids, ragged int64 [batch, (pieces)], untrimmed, and F_unknown, int64
       [batch], how many of them are [UNK]: their share tells whether the text is in the encoder's
-      language. And the head's targets.
+      language. F_starts and F_ends, ragged int64 [batch, (pieces)], in bytes, where the head asks for
+      offsets. And the head's targets.
     """
-    head = load_head(custom_config["head"])
+    head = load(custom_config["head"])
     encoder = Encoder.from_json(custom_config["encoder"])
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
     tokenizer = vocabulary.tokenizer()
     unknown_id = vocabulary.id_of("[UNK]")
-    outputs = head.targets(inputs)
+    pieces = {}
     for name in head.text_features:
-        ids = tokenizer.tokenize(inputs[name])
+        ids, starts, ends = tokenizer.tokenize_with_offsets(inputs[name])
         is_unknown = tf.cast(tf.equal(ids, unknown_id), tf.int64)
-        outputs[f"{name}_ids"] = tf.cast(ids, tf.int64)
-        outputs[f"{name}_unknown"] = tf.reduce_sum(is_unknown, axis=1)
-    return outputs
+        pieces[f"{name}_ids"] = tf.cast(ids, tf.int64)
+        pieces[f"{name}_unknown"] = tf.reduce_sum(is_unknown, axis=1)
+        if name in head.offset_features:
+            pieces[f"{name}_starts"] = tf.cast(starts, tf.int64)
+            pieces[f"{name}_ends"] = tf.cast(ends, tf.int64)
+    return {**pieces, **head.targets(inputs, pieces)}

@@ -23,6 +23,11 @@ class PipelineConfig:
       root: folder (or URI) under which everything is written.
       schema_file: the task's schema.
       eval_split: the split that gates: test where the data has one, else eval.
+      baseline: the model that the candidate is held against: last_blessed_before, the last one that
+        the gate let through before it; last_blessed, the last one at all, itself when a run is
+        repeated; served, the newest version in `serving`.
+      keeps_metadata: whether a run writes ML Metadata to `metadata_file`; else the orchestrator has
+        its own.
       beam_args: how Beam runs; in memory and in this process by default, which on small data was 30
         times faster than its multi-process mode.
     """
@@ -33,6 +38,8 @@ class PipelineConfig:
     root: str
     schema_file: str
     eval_split: str = "eval"
+    baseline: str = "last_blessed_before"
+    keeps_metadata: bool = True
     beam_args: tuple[str, ...] = ("--runner=DirectRunner", "--direct_running_mode=in_memory")
 
     @property
@@ -58,12 +65,7 @@ def local_config(
       InputError: the data cannot be read or does not fit the task's schema, or the encoder takes no
         row as long as the task's.
     """
-    longest, asked = encoder.max_positions, task.hyperparameters.max_length
-    if longest and asked > longest:
-        raise InputError(
-            f"max_length is {asked}, and the encoder {encoder.handle} takes rows of {longest} word "
-            f"pieces at the most. Pass --set max_length={longest} or another encoder."
-        )
+    check_length(task, encoder)
     schema_file = SCHEMA_DIRECTORY / f"{task.name}.pbtxt"
     rows = check_records(data, str(schema_file))
     root = str(pathlib.Path(root).absolute())
@@ -78,6 +80,16 @@ def local_config(
     for directory in (config.metadata_file, config.serving):
         pathlib.Path(directory).parent.mkdir(parents=True, exist_ok=True)
     return config, rows
+
+
+def check_length(task: Task, encoder: Encoder) -> None:
+    """Raises InputError where the encoder takes no row as long as the task's."""
+    longest, asked = encoder.max_positions, task.hyperparameters.max_length
+    if longest and asked > longest:
+        raise InputError(
+            f"max_length is {asked}, and the encoder {encoder.handle} takes rows of {longest} word "
+            f"pieces at the most. Pass --set max_length={longest} or another encoder."
+        )
 
 
 def _by_content(schema_file: pathlib.Path, root: str) -> str:

@@ -9,6 +9,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto.config_pb2 import PerSliceMetricThreshold
 
 from components.tasks.base import Metric, Task, Threshold
+from pipeline.fingerprint import code_sha256
 
 SIGNATURE = "serve_examples"
 
@@ -42,10 +43,12 @@ def _metrics_spec(label: int | None, metrics: list[Metric], task: Task) -> tfma.
 
 
 def _metric_config(metric: Metric, threshold: Threshold | None) -> tfma.MetricConfig:
+    arguments = {"name": metric.name, **metric.config}
+    if metric.module:
+        # TFX's cache sees the configuration, not the code; the project's metrics take its hash.
+        arguments["code"] = code_sha256(metric.module)
     config = tfma.MetricConfig(
-        class_name=metric.class_name,
-        module=metric.module,
-        config=json.dumps({"name": metric.name, **metric.config}),
+        class_name=metric.class_name, module=metric.module, config=json.dumps(arguments)
     )
     if threshold:
         # MetricConfig.threshold would bind on every slice; this one binds on the whole split only.

@@ -1,8 +1,5 @@
 """The pipeline, in reading order: from TFRecords to a pushed model."""
 
-import dataclasses
-import json
-
 from tfx.components import (
     Evaluator,
     ExampleValidator,
@@ -15,14 +12,19 @@ from tfx.components import (
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
+    LatestBlessedModelStrategy,
+)
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
 from tfx.types import Channel, standard_artifacts
+from tfx.utils import proto_utils
 
 from components.data_gate import DataGate
-from components.heads import dump_head
 from components.pusher import Executor as PusherExecutor
+from components.served_model import ServedModel
+from components.values import dump
 from pipeline.baseline import LastBlessedBefore
 from pipeline.config import PipelineConfig
 from pipeline.evaluation import eval_config
@@ -32,7 +34,7 @@ from pipeline.fingerprint import code_sha256
 def create_pipeline(config: PipelineConfig) -> Pipeline:
     """Ingest, check, tokenize, train, judge, push."""
     task = config.task
-    head_and_encoder = {"head": dump_head(task.head), "encoder": config.encoder.to_json()}
+    head_and_encoder = {"head": dump(task.head), "encoder": config.encoder.to_json()}
     head_module = type(task.head).__module__
 
     examples = ImportExampleGen(
@@ -64,17 +66,17 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config={
             **head_and_encoder,
-            "hyperparameters": json.dumps(dataclasses.asdict(task.hyperparameters)),
+            "hyperparameters": dump(task.hyperparameters),
             "code": code_sha256("components.trainer", head_module),
         },
     )
 
-    baseline = Resolver(
-        strategy_class=LastBlessedBefore,
-        candidate=trainer.outputs["model"],
-        model=Channel(type=standard_artifacts.Model),
-        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-    ).with_id("Baseline")
+    push_destination = pusher_pb2.PushDestination(
+        filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.serving)
+    )
+    baseline = _BASELINES[config.baseline](trainer.outputs["model"], push_destination).with_id(
+        "Baseline"
+    )
     evaluator = Evaluator(
         examples=examples.outputs["examples"],
         example_splits=[config.eval_split],
@@ -88,9 +90,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         custom_executor_spec=ExecutorClassSpec(PusherExecutor),
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
-        push_destination=pusher_pb2.PushDestination(
-            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.serving)
-        ),
+        push_destination=push_destination,
     )
 
     return Pipeline(
@@ -109,7 +109,11 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
             pusher,
         ],
         enable_cache=True,
-        metadata_connection_config=metadata.sqlite_metadata_connection_config(config.metadata_file),
+        metadata_connection_config=(
+            metadata.sqlite_metadata_connection_config(config.metadata_file)
+            if config.keeps_metadata
+            else None
+        ),
         beam_pipeline_args=list(config.beam_args),
     )
 
@@ -118,3 +122,34 @@ def _splits(names: list[str]) -> example_gen_pb2.Input:
     return example_gen_pb2.Input(
         splits=[example_gen_pb2.Input.Split(name=name, pattern=f"{name}/*") for name in names]
     )
+
+
+def _last_blessed_before(candidate: Channel, _) -> Resolver:
+    return Resolver(
+        strategy_class=LastBlessedBefore,
+        candidate=candidate,
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+    )
+
+
+def _last_blessed(_, __) -> Resolver:
+    return Resolver(
+        strategy_class=LatestBlessedModelStrategy,
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+    )
+
+
+def _served(candidate: Channel, push_destination: pusher_pb2.PushDestination) -> ServedModel:
+    return ServedModel(
+        candidate=candidate, push_destination=proto_utils.proto_to_json(push_destination)
+    )
+
+
+# Each needs more than the one below it: our resolver in ML Metadata, TFX's own there, a folder.
+_BASELINES = {
+    "last_blessed_before": _last_blessed_before,
+    "last_blessed": _last_blessed,
+    "served": _served,
+}

@@ -57,7 +57,9 @@ def predict(version: pathlib.Path, text: dict[str, str]) -> dict:
 
 
 def _plain(value):
-    return value.decode() if isinstance(value, bytes) else value.tolist()
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return [_plain(item) for item in value] if value.ndim else value.item()
 
 
 def _named(assignments: list[str]) -> dict[str, str]:

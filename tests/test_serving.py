@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.batches import read_rows
+from components.batches import read_examples, training_rows
 from components.bert.hub import resolve
 from components.bert.packing import pad
 from components.bert.tokenizer import Vocabulary
@@ -87,12 +87,8 @@ def test_answers_equal_the_training_path_row_by_row(project, model, answers):
     files = sorted((artifacts / "transformed_examples" / first.name / "Split-eval").glob("*"))
     task, encoder = load_task("mrpc"), resolve(project.encoder)
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
-    rows = read_rows(
-        list(map(str, files)),
-        transform.transformed_feature_spec(),
-        lambda features: task.head.pack(features, vocabulary, task.hyperparameters.max_length),
-        task.head.row_targets,
-    )
+    examples = read_examples(list(map(str, files)), transform.transformed_feature_spec())
+    rows = training_rows(examples, task.head, vocabulary, task.hyperparameters)
     logits = [model.model(pad(inputs), training=False) for inputs, _ in rows.ragged_batch(7)]
     expected = sorted(tf.nn.softmax(tf.concat(logits, axis=0)).numpy()[:, 1])
     served = sorted(np.array(answers["text"]["probabilities"])[:, 1])

@@ -148,7 +148,7 @@ class Task:
         """
         known = self.settings()
         parsed = {name: _parse(name, text, known) for name, text in changes.items()}
-        fields = {f.name for f in dataclasses.fields(Hyperparameters)}
+        fields = {f.name for f in dataclasses.fields(self.hyperparameters)}
         thresholds = {
             metric: Threshold(
                 parsed.get(f"{metric}_floor", t.floor), parsed.get(f"{metric}_max_drop", t.max_drop)

@@ -122,5 +122,5 @@ TASK = Task(
     ),
     metrics=of_two_classes(),
     thresholds={"accuracy": Threshold(0.75, 0.02), "f1": Threshold(0.83, 0.02)},
-    hyperparameters=Hyperparameters(epochs=3, learning_rate=1e-4, head_learning_rate=3e-3),
+    hyperparameters=Hyperparameters(epochs=3, learning_rate=1e-4, head_learning_rate=5e-4),
 )

@@ -1,8 +1,8 @@
 import pytest
 
 from components.errors import InputError
-from components.heads import dump_head, load_head
 from components.tasks import load_task, task_names
+from components.values import dump, load
 
 
 def test_override_replaces_hyperparameters_and_thresholds():
@@ -29,4 +29,4 @@ def test_every_threshold_is_on_a_metric_that_is_computed():
 def test_a_head_survives_json():
     for name in task_names():
         head = load_task(name).head
-        assert load_head(dump_head(head)) == head
+        assert load(dump(head)) == head

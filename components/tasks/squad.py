@@ -1,0 +1,66 @@
+"""SQuAD 1.1: which part of a paragraph answers a question? (Rajpurkar et al., 2016.)"""
+
+import dataclasses
+import os
+from collections.abc import Callable
+
+from components.heads.span import SpanExtraction, SpanHyperparameters
+from components.metrics.squad import of_answers
+from components.squad_json import misalignment, read_questions
+from components.tasks.base import DataFormat, LocatedRow, OfficialFile, Row, Task, Threshold
+
+_DATASET = "https://rajpurkar.github.io/SQuAD-explorer/dataset"
+_TRAIN = OfficialFile(
+    name="train-v1.1.json",
+    url=f"{_DATASET}/train-v1.1.json",
+    size=30_288_272,
+    sha256="3527663986b8295af4f7fcdff1ba1ff3f72d07d61a20f487cb238a6ef92fd955",
+)
+_DEV = OfficialFile(
+    name="dev-v1.1.json",
+    url=f"{_DATASET}/dev-v1.1.json",
+    size=4_854_279,
+    sha256="95aa6a52d5d6a735563366753ca50492a658031da74f301ac5238b03966972c9",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class AnswerFormat(DataFormat):
+    """How rows are read that say where their answers stand.
+
+    Attributes:
+      misalignment: row -> field and problem of an answer that does not stand where the row says;
+        None where all do.
+    """
+
+    misalignment: Callable[[Row], str | None] = misalignment
+
+
+def read_official(folder: str) -> dict[str, list[LocatedRow]]:
+    """The rows of the official files; dev is the eval split."""
+    files = {"train": _TRAIN, "eval": _DEV}
+    return {
+        split: list(read_questions(os.path.join(folder, file.name)))
+        for split, file in files.items()
+    }
+
+
+def _context_and_question(row: Row) -> tuple:
+    return row["context"], row["question"]
+
+
+TASK = Task(
+    name="squad",
+    data=AnswerFormat(
+        files=(_TRAIN, _DEV),
+        read_official=read_official,
+        read_file=read_questions,
+        key=_context_and_question,
+    ),
+    head=SpanExtraction(),
+    metrics=of_answers(),
+    thresholds={"exact_match": Threshold(0.50, 0.02), "f1": Threshold(0.60, 0.02)},
+    hyperparameters=SpanHyperparameters(
+        epochs=2, learning_rate=1e-4, head_learning_rate=1e-3, batch_size=32, max_length=384
+    ),
+)

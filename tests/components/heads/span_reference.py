@@ -1,0 +1,62 @@
+"""A span head in plain Python, from logits to characters: what the graph is held against."""
+
+import math
+
+
+def windows_of(
+    question: list, context: list, max_length: int, stride: int
+) -> list[tuple[int, int]]:
+    """(start, length) in the context's word pieces of each window."""
+    room = max_length - 3 - len(question)
+    windows = [(0, min(room, len(context)))]
+    while sum(windows[-1]) < len(context):
+        start = windows[-1][0] + room - stride
+        windows.append((start, min(room, len(context) - start)))
+    return windows
+
+
+def best_answers(
+    context: bytes,
+    offsets: list[tuple[int, int]],
+    windows: list[tuple[int, int]],
+    logits: list[list[tuple[float, float]]],
+    first_position: int,
+    max_answer_length: int,
+    n_best: int,
+) -> list[dict]:
+    """The likeliest spans: dictionaries of text (bytes), score, start and end (characters).
+
+    Args:
+      context: UTF-8.
+      offsets: where each word piece of the context begins and ends, in bytes.
+      windows: of `windows_of`.
+      logits: of each window, (start, end) of each position of its row.
+      first_position: where in a row the context begins.
+      max_answer_length: word pieces.
+      n_best: how many spans compete.
+    """
+    scores: dict[tuple[int, int], float] = {}
+    for (start, length), row in zip(windows, logits, strict=True):
+        for first in range(length):
+            for last in range(first, min(first + max_answer_length, length)):
+                score = row[first_position + first][0] + row[first_position + last][1]
+                span = (start + first, start + last)
+                scores[span] = max(score, scores.get(span, -math.inf))
+    best = sorted(scores, key=lambda span: (-scores[span], span))[:n_best]
+    if not best:
+        return [{"text": b"", "score": 0.0, "start": 0, "end": 0}]
+    top = scores[best[0]]
+    total = sum(math.exp(scores[span] - top) for span in best)
+    return [
+        _answer(context, offsets[first][0], offsets[last][1], scores[first, last] - top, total)
+        for first, last in best
+    ]
+
+
+def _answer(context: bytes, start: int, end: int, difference: float, total: float) -> dict:
+    return {
+        "text": context[start:end],
+        "score": math.exp(difference) / total,
+        "start": len(context[:start].decode()),
+        "end": len(context[:end].decode()),
+    }

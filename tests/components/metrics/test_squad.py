@@ -1,0 +1,361 @@
+import dataclasses
+import importlib
+import json
+import pathlib
+import statistics
+import string
+import subprocess
+import sys
+
+import pytest
+
+import components  # noqa: F401  Keras 2, before TensorFlow is imported
+from components.errors import InputError
+from components.metrics.squad import exact_match, f1, normalize_answer, of_answers
+from components.tasks.base import Threshold
+from tests.real_data import REAL_DATA
+
+SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "schema" / "squad.pbtxt"
+XQUAD = REAL_DATA / "squad" / "xquad.en.json"
+
+
+@pytest.mark.parametrize(
+    ("text", "normalized"),
+    [
+        ("The Denver Broncos", "denver broncos"),
+        ("an apple, a day", "apple day"),
+        ("the", ""),
+        ("A. An! THE?", ""),
+        (string.punctuation, ""),
+        ("", ""),
+        ("  two\t\nlines\u00a0here\u3000too ", "two lines here too"),
+        ("theatre another aardvark", "theatre another aardvark"),
+        ("well-known", "wellknown"),
+        ("the-end", "theend"),  # punctuation goes first, so there is no article left to drop
+        ("a.n.", ""),  # and here there is one
+        ("U.S.A.", "usa"),
+        ("1,000.50", "100050"),
+        ("$20 million", "20 million"),
+        ("snake_case", "snakecase"),
+        ("“quoted”", "“quoted”"),
+        ("1914\u201318", "1914\u201318"),
+        ("the\u2013end", "\u2013end"),  # an en dash is no letter: `the` is a word by itself
+        ("Tesla\u2019s", "tesla\u2019s"),
+        ("Tesla's", "teslas"),
+        ("ÉCOLE", "école"),
+        ("東京、日本。", "東京、日本。"),
+        ("a東京", "a東京"),  # a CJK character is a letter: there is no word `a`
+    ],
+)
+def test_normalization(text, normalized):
+    assert normalize_answer(text) == normalized
+
+
+@pytest.mark.parametrize(
+    ("prediction", "references", "expected_match", "expected_f1"),
+    [
+        ("Denver Broncos", ["the Denver Broncos!"], 1, 1),
+        ("Denver", ["Denver Broncos"], 0, 2 / 3),
+        ("in the city of Denver", ["Denver"], 0, 2 / 5),
+        ("Broncos Denver", ["Denver Broncos"], 0, 1),  # order counts in the exact match only
+        ("very very good", ["very good good"], 0, 2 / 3),  # `very` and `good` once each, of 3 and 3
+        ("no no no", ["no"], 0, 1 / 2),
+        ("cat", ["dog"], 0, 0),
+        ("", ["Denver"], 0, 0),
+        ("", ["the"], 1, 0),  # equal, but without a common word
+        ("a", ["an"], 1, 0),
+        ("?!", [""], 1, 0),
+        ("Denver", ["", "Denver"], 1, 1),
+        ("1000", ["1,000"], 1, 1),
+        ("wellknown", ["well-known"], 1, 1),
+        ("well known", ["well-known"], 0, 0),
+        ("quoted", ["“quoted”"], 0, 0),
+        ("東京", ["東京、日本"], 0, 0),  # no white space: one word
+        ("東京 日本", ["東京 大阪"], 0, 1 / 2),
+        ("Levi's Stadium", ["Santa Clara", "Levis stadium", "stadium"], 1, 1),
+        ("red blue", ["red", "red blue green", "green"], 0, 4 / 5),  # the nearest, not the first
+    ],
+)
+def test_scores(prediction, references, expected_match, expected_f1):
+    assert exact_match(prediction, references) == expected_match
+    assert f1(prediction, references) == pytest.approx(expected_f1, abs=1e-12)
+
+
+@pytest.mark.parametrize("score", [exact_match, f1])
+def test_a_question_without_reference_answers_is_refused(score):
+    with pytest.raises(InputError, match="'Denver' has no reference answer"):
+        score("Denver", [])
+
+
+@pytest.mark.skipif(not XQUAD.is_file(), reason="no SQuAD")
+def test_the_first_reference_is_right_on_all_real_questions():
+    from components.squad_json import read_questions
+
+    references = [row["answer_text"] for _, row in read_questions(str(XQUAD))]
+    assert len(references) == 1190
+    assert [exact_match(texts[0], texts) for texts in references] == [1.0] * 1190
+    assert [f1(texts[0], texts) for texts in references] == [1.0] * 1190
+
+
+def test_metrics_are_named_without_tensorflow():
+    """A task is read, to prepare data, in a process that does not load TensorFlow."""
+    program = (
+        "import sys; from components.metrics.squad import of_answers; "
+        "print([m.name for m in of_answers()], {'tensorflow', 'apache_beam'} & set(sys.modules))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", program], cwd=SCHEMA.parents[1], capture_output=True, text=True
+    ).stdout
+    assert shown == "['examples', 'exact_match', 'f1'] set()\n"
+
+
+@pytest.mark.parametrize("metric", of_answers()[1:], ids=lambda metric: metric.name)
+def test_tfma_makes_the_metric_of_this_project_and_no_other(metric):
+    """A class of TFMA's own of the same name would be taken in its place, whatever the module."""
+    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.metrics.metric_specs import metric_instance
+
+    instance = metric_instance(
+        tfma.MetricConfig(
+            class_name=metric.class_name,
+            module=metric.module,
+            config=json.dumps({"name": "renamed", "code": "hash of the code"}),
+        )
+    )
+    assert type(instance) is getattr(importlib.import_module(metric.module), metric.class_name)
+    (computation,) = instance.computations(eval_config=tfma.EvalConfig())
+    assert [key.name for key in computation.keys] == ["renamed"]
+
+
+def combined(metric, inputs: list[dict], **arguments) -> float:
+    """What the metric's combiner makes of these extracts, each in an accumulator of its own."""
+    import tensorflow_model_analysis as tfma
+
+    (computation,) = metric.computations(eval_config=tfma.EvalConfig(), **arguments)
+    combiner = computation.combiner
+    accumulators = [
+        combiner.add_input(combiner.create_accumulator(), tfma.metrics.StandardMetricInputs(one))
+        for one in inputs
+    ]
+    (value,) = combiner.extract_output(combiner.merge_accumulators(accumulators)).values()
+    return value
+
+
+def extracts(prediction: bytes, references: list[bytes], weight: float) -> dict:
+    import numpy as np
+
+    return {
+        "labels": np.array(references, object),
+        "predictions": np.array([prediction], object),
+        "example_weights": np.array([weight]),
+    }
+
+
+def test_example_weights_weigh_where_they_are_asked_for():
+    from components.metrics.answers import AnswerExactMatch
+
+    inputs = [
+        extracts(b"Denver", [b"denver", b"Dallas"], 3.0),
+        extracts(b"Denver", [b"Paris"], 1.0),
+    ]
+    assert combined(AnswerExactMatch(), inputs, example_weighted=True) == 0.75
+    assert combined(AnswerExactMatch(), inputs, example_weighted=False) == 0.5
+
+
+def test_a_slice_without_weight_is_0():
+    from components.metrics.answers import AnswerF1
+
+    weightless = extracts(b"Denver", [b"Denver"], 0.0)
+    assert combined(AnswerF1(), []) == 0.0
+    assert combined(AnswerF1(), [weightless], example_weighted=True) == 0.0
+
+
+def test_bytes_that_are_not_utf8_are_no_crash():
+    from components.metrics.answers import AnswerF1
+
+    cut = "école du nord".encode()[1:]
+    assert combined(AnswerF1(), [extracts(cut, ["école du nord".encode()], 1.0)]) == 2 / 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What the candidate and the baseline answer, and what is right."""
+
+    candidate: str
+    baseline: str
+    references: tuple[str, ...]
+
+
+QUESTIONS = (
+    Question("Denver", "the Broncos", ("Broncos",)),
+    Question("very very good", "good", ("good", "very good good")),
+    Question("red blue", "Red.", ("red", "green", "red blue green")),
+    Question("1,000", "", ("1000",)),
+    Question("“quoted”", "quoted", ("quoted", "quote")),
+    Question("", "the", ("a", "an", "the")),
+    Question("東京 日本", "東京", ("東京 大阪", "東京")),
+)
+
+
+def expected(model: str) -> dict:
+    """Metric name -> its value for one of the models, by the pure functions."""
+    means = {
+        score.__name__: statistics.mean(score(getattr(q, model), q.references) for q in QUESTIONS)
+        for score in (exact_match, f1)
+    }
+    return {
+        "examples": len(QUESTIONS),
+        **{name: pytest.approx(value, abs=1e-6) for name, value in means.items()},
+    }
+
+
+def write_examples(folder: pathlib.Path) -> None:
+    """An eval split of two files; a context is what the two models answer, with a line between."""
+    import tensorflow as tf
+
+    for shard, questions in enumerate((QUESTIONS[:5], QUESTIONS[5:])):
+        path = folder / "Split-eval" / f"data_tfrecord-0000{shard}-of-00002.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+            for question in questions:
+                texts = {
+                    "id": ["1"],
+                    "title": ["Title"],
+                    "question": ["Who?"],
+                    "context": [f"{question.candidate}|{question.baseline}"],
+                    "answer_text": question.references,
+                }
+                feature = {
+                    name: tf.train.Feature(
+                        bytes_list=tf.train.BytesList(value=[v.encode() for v in values])
+                    )
+                    for name, values in texts.items()
+                }
+                feature["answer_start"] = tf.train.Feature(
+                    int64_list=tf.train.Int64List(value=[0] * len(question.references))
+                )
+                example = tf.train.Example(features=tf.train.Features(feature=feature))
+                writer.write(example.SerializeToString())
+
+
+def save_model(folder: pathlib.Path, part: int) -> None:
+    """A SavedModel that answers that part of the context, beside other outputs of the real one."""
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    def serve_examples(examples):
+        spec = {"context": tf.io.FixedLenFeature([], tf.string)}
+        context = tf.io.parse_example(examples, spec)["context"]
+        answer = tf.strings.regex_replace(context, (r"\|.*$", r"^.*\|")[part], "")
+        return {
+            "answer": answer,
+            "score": tf.ones_like(answer, tf.float32),
+            "n_best_answers": tf.stack([answer, answer], axis=1),
+        }
+
+    module = tf.Module()
+    path = folder / "Format-Serving"
+    tf.saved_model.save(module, str(path), signatures={"serve_examples": serve_examples})
+
+
+@pytest.fixture(scope="module")
+def evaluator_inputs(tmp_path_factory) -> dict:
+    """What TFX's Evaluator takes, on disk: examples, the task's schema and two models."""
+    from tfx.types import artifact_utils, standard_artifacts
+
+    root = tmp_path_factory.mktemp("evaluator")
+    write_examples(root / "examples")
+    (root / "schema").mkdir()
+    (root / "schema" / "schema.pbtxt").write_text(SCHEMA.read_text())
+    inputs = {}
+    for key, kind in (
+        ("examples", standard_artifacts.Examples),
+        ("schema", standard_artifacts.Schema),
+        ("model", standard_artifacts.Model),
+        ("baseline_model", standard_artifacts.Model),
+    ):
+        artifact = kind()
+        artifact.uri = str(root / key)
+        inputs[key] = [artifact]
+    inputs["examples"][0].split_names = artifact_utils.encode_split_names(["eval"])
+    save_model(root / "model", part=0)
+    save_model(root / "baseline_model", part=1)
+    return inputs
+
+
+def evaluate(inputs: dict, folder: pathlib.Path, threshold: Threshold):
+    """TFX's own Evaluator with the pipeline's config of the task, thresholds replaced.
+
+    Returns:
+      Folder of the evaluation, and whether the model was blessed.
+    """
+    from google.protobuf import json_format
+    from tfx.components.evaluator.executor import Executor
+    from tfx.types import standard_artifacts
+
+    from components.tasks import load_task
+    from pipeline.evaluation import eval_config
+
+    task = dataclasses.replace(
+        load_task("squad"), thresholds={"exact_match": threshold, "f1": threshold}
+    )
+    evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
+    evaluation.uri, blessing.uri = str(folder / "evaluation"), str(folder / "blessing")
+    context = Executor.Context(
+        beam_pipeline_args=["--runner=DirectRunner"], tmp_dir=str(folder / "tmp"), unique_id="1"
+    )
+    Executor(context).Do(
+        inputs,
+        {"evaluation": [evaluation], "blessing": [blessing]},
+        {
+            "eval_config": json_format.MessageToJson(
+                eval_config(task), preserving_proto_field_name=True
+            ),
+            "example_splits": "null",
+        },
+    )
+    return evaluation.uri, bool(blessing.get_int_custom_property("blessed"))
+
+
+def values(evaluation: str, model_name: str | None) -> dict[str, float]:
+    """Metric name -> value over the whole split, as `pipeline.outcome` reads it."""
+    import tensorflow_model_analysis as tfma
+
+    result = tfma.load_eval_result(evaluation, model_name=model_name)
+    ((key, outputs),) = result.slicing_metrics
+    assert key == ()
+    return {name: value["doubleValue"] for name, value in outputs[""][""].items()}
+
+
+def failures(evaluation: str) -> set[tuple[str, str]]:
+    """(metric, kind of threshold) of all that the gate refused."""
+    import tensorflow_model_analysis as tfma
+
+    return {
+        (failure.metric_key.name, failure.metric_threshold.ListFields()[0][0].name)
+        for per_slice in tfma.load_validation_result(evaluation).metric_validations_per_slice
+        for failure in per_slice.failures
+    }
+
+
+def test_the_evaluator_says_of_all_references_what_the_rules_say(evaluator_inputs, tmp_path):
+    first_run = {k: v for k, v in evaluator_inputs.items() if k != "baseline_model"}
+    evaluation, blessed = evaluate(first_run, tmp_path, Threshold(floor=0.1, max_drop=0.0))
+    assert values(evaluation, None) == expected("candidate")
+    assert blessed and not failures(evaluation)
+
+
+def test_the_evaluator_compares_with_the_baseline(evaluator_inputs, tmp_path):
+    """Exact match is 2/7 after 6/7; F1 falls by 0.27."""
+    threshold = Threshold(floor=0.3, max_drop=0.5)
+    evaluation, blessed = evaluate(evaluator_inputs, tmp_path, threshold)
+    candidate, baseline = values(evaluation, "candidate"), values(evaluation, "baseline")
+    assert baseline == expected("baseline")
+    assert {name: candidate[name] for name in baseline} == expected("candidate")
+    for metric in ("exact_match", "f1"):
+        assert candidate[f"{metric}_diff"] == pytest.approx(candidate[metric] - baseline[metric])
+    assert failures(evaluation) == {
+        ("exact_match", "value_threshold"),
+        ("exact_match", "change_threshold"),
+    }
+    assert not blessed

@@ -1,0 +1,121 @@
+"""SQuAD through the whole pipeline with the tiny encoder; the pushed model asked as a server would."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from components.metrics.squad import exact_match, f1
+from components.tasks import load_task
+from tests.conftest import stages
+
+BARE = """
+import json, sys
+import tensorflow as tf, tensorflow_text
+questions, contexts = json.load(open(sys.argv[2]))
+signatures = tf.saved_model.load(sys.argv[1]).signatures
+text = signatures["serving_default"](
+    question=tf.constant(questions), context=tf.constant(contexts))
+def feature(value): return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode()]))
+examples = [
+    tf.train.Example(features=tf.train.Features(feature={
+        "question": feature(q), "context": feature(c)})).SerializeToString()
+    for q, c in zip(questions, contexts)]
+parsed = signatures["serve_examples"](examples=tf.constant(examples))
+def plain(values): return [v.decode() if isinstance(v, bytes) else v for v in values.numpy().tolist()]
+names = ("answer", "score", "start", "end")
+json.dump({"modules": [m for m in sys.modules if m.startswith(("components", "pipeline"))],
+           "text": {name: plain(text[name]) for name in names},
+           "examples": {name: plain(parsed[name]) for name in names}}, open(sys.argv[3], "w"))
+"""
+
+
+@pytest.fixture(scope="module")
+def squad_run(project) -> subprocess.CompletedProcess:
+    prepared = project.run(
+        "-m", "components.prepare", "squad", "--source", "samples/squad", "--output", "data-squad"
+    )
+    assert prepared.returncode == 0, prepared.stderr
+    settings = ("epochs=1", "exact_match_floor=0", "f1_floor=0", "max_answer_length=4")
+    windows = ("max_length=96", "stride=24", "max_question_length=24")
+    sets = [part for setting in (*settings, *windows) for part in ("--set", setting)]
+    run = project.run(
+        *("local_runner.py", "--task", "squad", "--data", "data-squad"),
+        *("--output", "output-squad", "--encoder", project.encoder, *sets),
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run
+
+
+@pytest.fixture(scope="module")
+def version(project, squad_run) -> str:
+    (folder,) = (project.root / "output-squad" / "serving" / "squad").glob("*")
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def ask(version, tmp_path_factory):
+    """Answers of both signatures, from a process that has nothing of this project."""
+
+    def answers(questions: list[str], contexts: list[str]) -> dict:
+        folder = tmp_path_factory.mktemp("bare")
+        (folder / "rows.json").write_text(json.dumps([questions, contexts]))
+        (folder / "ask.py").write_text(BARE)
+        command = [sys.executable, "ask.py", version, "rows.json", "answers.json"]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        return json.loads((folder / "answers.json").read_text())
+
+    return answers
+
+
+@pytest.fixture(scope="module")
+def rows(project) -> list[dict]:
+    splits = load_task("squad").data.read_official(str(project.root / "samples" / "squad"))
+    return [row for _, row in splits["eval"]]
+
+
+@pytest.fixture(scope="module")
+def answers(ask, rows) -> dict:
+    """To the eval split, and then to a context of 20,000 characters with emoji and accents."""
+    long = " ".join(f"Entry {i}: “Zürich” 🙂 had {i * 7} visitors." for i in range(600))
+    assert len(long) > 20_000
+    questions, contexts = ([row[name] for row in rows] for name in ("question", "context"))
+    return ask([*questions, "How many visitors?", ""], [*contexts, long, ""]) | {"long": long}
+
+
+def test_every_stage_runs_and_the_model_is_pushed(squad_run, version):
+    assert set(stages(squad_run).values()) == {"ran"} and len(stages(squad_run)) == 10
+    assert version in squad_run.stdout.strip().splitlines()[-1]
+
+
+def test_a_bare_process_gets_substrings_of_the_context(answers, rows):
+    assert answers["modules"] == []
+    contexts = [*(row["context"] for row in rows), answers["long"], ""]
+    text = answers["text"]
+    for context, answer, start, end in zip(contexts, text["answer"], text["start"], text["end"]):
+        assert context[start:end] == answer
+    assert all(text["answer"][:-1]) and text["answer"][-1] == "" and text["score"][-1] == 0
+
+
+def test_both_signatures_give_the_same_answers(answers):
+    assert answers["text"]["answer"] == answers["examples"]["answer"]
+    np.testing.assert_allclose(answers["text"]["score"], answers["examples"]["score"], atol=1e-5)
+
+
+def test_tfma_reports_the_official_figures_of_the_served_answers(squad_run, answers, rows):
+    served = answers["text"]["answer"][: len(rows)]
+    for name, score in (("exact_match", exact_match), ("f1", f1)):
+        expected = np.mean([score(a, row["answer_text"]) for a, row in zip(served, rows)])
+        shown = float(re.search(rf"^ *{name} +([\d.]+)", squad_run.stdout, re.MULTILINE)[1])
+        assert shown == pytest.approx(expected, abs=5.1e-5)  # the table shows four digits
+
+
+def test_predict_answers_on_the_command_line(project, version):
+    run = project.run(
+        *("-m", "pipeline.predict", version, "question=Who sat?", "context=The cat sat.")
+    )
+    answer = json.loads(run.stdout)
+    assert answer["answer"] and answer["answer"] in "The cat sat."
