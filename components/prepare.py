@@ -19,7 +19,7 @@ from typing import Any
 from components import folders, official, records
 from components.errors import InputError
 from components.tasks import load_task, task_names
-from components.tasks.base import DataFormat, LocatedRow, Row, Task
+from components.tasks.base import DataFormat, LocatedRow, Task
 
 SUMMARY_NAME = "dataset.json"
 # Raise it with every change to what is written for the same source files.
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
     try:
         task = load_task(arguments.task)
-        if arguments.drop_misaligned and not _misalignment_of(task.data):
+        if arguments.drop_misaligned and not task.data.misalignment:
             raise InputError(
                 f"--drop-misaligned: no row of the task {task.name} says where its answer stands. "
                 "Leave it out."
@@ -207,18 +207,12 @@ def _sizes(folder: str) -> dict[str, int]:
     return {entry.name: entry.stat().st_size for entry in os.scandir(folder)}
 
 
-def _misalignment_of(data: DataFormat) -> Callable[[Row], str | None] | None:
-    """What finds a row's misaligned answer, where rows say where their answers stand."""
-    return getattr(data, "misalignment", None)
-
-
 def _aligned(splits: Splits, data: DataFormat, drop: bool) -> Splits:
     """The rows whose answers stand where they say; others are dropped with a warning, or refused."""
-    misalignment = _misalignment_of(data)
-    if not misalignment:
+    if not data.misalignment:
         return splits
     problems = {
-        split: {where: problem for where, row in rows if (problem := misalignment(row))}
+        split: {where: problem for where, row in rows if (problem := data.misalignment(row))}
         for split, rows in splits.items()
     }
     misaligned = [found for split in problems.values() for found in split.items()]

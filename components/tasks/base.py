@@ -42,6 +42,8 @@ class DataFormat:
       read_file: one file of the user's own -> rows.
       key: row -> what makes two rows the same, to find a row that is in train and in eval.
       label: name of the feature with the row's class, if rows have one: every split needs two.
+      misalignment: row -> field and problem of an answer that does not stand where the row says,
+        None where all do; None for a task whose rows do not say.
     """
 
     files: tuple[OfficialFile, ...]
@@ -49,6 +51,7 @@ class DataFormat:
     read_file: Callable[[str], Iterator[LocatedRow]]
     key: Callable[[Row], tuple]
     label: str | None = None
+    misalignment: Callable[[Row], str | None] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,6 @@
 """SQuAD 1.1: which part of a paragraph answers a question? (Rajpurkar et al., 2016.)"""
 
-import dataclasses
 import os
-from collections.abc import Callable
 
 from components.heads.span import SpanExtraction, SpanHyperparameters
 from components.metrics.squad import of_answers
@@ -24,18 +22,6 @@ _DEV = OfficialFile(
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class AnswerFormat(DataFormat):
-    """How rows are read that say where their answers stand.
-
-    Attributes:
-      misalignment: row -> field and problem of an answer that does not stand where the row says;
-        None where all do.
-    """
-
-    misalignment: Callable[[Row], str | None] = misalignment
-
-
 def read_official(folder: str) -> dict[str, list[LocatedRow]]:
     """The rows of the official files; dev is the eval split."""
     files = {"train": _TRAIN, "eval": _DEV}
@@ -51,11 +37,12 @@ def _context_and_question(row: Row) -> tuple:
 
 TASK = Task(
     name="squad",
-    data=AnswerFormat(
+    data=DataFormat(
         files=(_TRAIN, _DEV),
         read_official=read_official,
         read_file=read_questions,
         key=_context_and_question,
+        misalignment=misalignment,
     ),
     head=SpanExtraction(),
     metrics=of_answers(),
