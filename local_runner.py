@@ -4,8 +4,6 @@ Exit codes: 0 the model was pushed; 3 the gate refused it; 2 bad input or usage;
 """
 
 import argparse
-import contextlib
-import fcntl
 import os
 import sys
 import time
@@ -14,6 +12,8 @@ import traceback
 from components.bert.presets import DEFAULT_ENCODER
 from components.errors import InputError
 from components.tasks import load_task, task_names
+from components.tasks.base import parse_settings
+from pipeline.one_run import only_run_in
 from pipeline.terminal import Terminal
 
 PUSHED, FAULT, BAD_INPUT, REFUSED = 0, 1, 2, 3
@@ -53,7 +53,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     started = time.monotonic()
-    task = load_task(options.task).override(_settings(options.set))
+    task = load_task(options.task).override(parse_settings(options.set))
     terminal.wait_for("loading TensorFlow and TFX")
 
     # Seconds of imports, after what can be told without them.
@@ -76,27 +76,6 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
         outcome = read_outcome(config)
     print_summary(terminal, config, outcome, time.monotonic() - started)
     return PUSHED if outcome.pushed_to else REFUSED
-
-
-def _settings(assignments: list[str]) -> dict[str, str]:
-    for assignment in assignments:
-        if "=" not in assignment:
-            raise InputError(f"--set {assignment}: write --set NAME=VALUE.")
-    return dict(assignment.split("=", 1) for assignment in assignments)
-
-
-@contextlib.contextmanager
-def only_run_in(root: str):
-    """Two runs at once would take each other's artifacts for their own."""
-    os.makedirs(f"{root}/logs", exist_ok=True)
-    with open(f"{root}/.lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"Another run is at work in {root}. Wait for it, or pass another --output."
-            ) from None
-        yield
 
 
 if __name__ == "__main__":

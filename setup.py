@@ -17,7 +17,7 @@ setup(
     # beside pipeline/ once installed, as it does in the checkout.
     packages=[*find_packages(include=["pipeline*", "components*"]), "schema"],
     package_data={"schema": ["*.pbtxt"]},
-    py_modules=["local_runner"],
+    py_modules=["airflow_dag", "kubeflow_runner", "local_runner"],
     extras_require={
         "environment": [
             "tfx>=1.16,<1.22,!=1.17.*",  # 1.17 needs the same glibc as 1.21

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-RUNNERS = {"local_runner"}
+RUNNERS = {"airflow_dag", "kubeflow_runner", "local_runner"}
 
 
 def imported(path: pathlib.Path) -> set[str]:

@@ -6,6 +6,7 @@ import re
 import pytest
 
 import local_runner
+from pipeline.one_run import only_run_in
 
 
 @pytest.fixture
@@ -59,9 +60,9 @@ def test_a_fault_exits_1_and_names_the_log(monkeypatch, tmp_path, data, tiny_enc
 def test_two_runs_in_one_output_are_refused(tmp_path):
     from components.errors import InputError
 
-    with local_runner.only_run_in(str(tmp_path)):
+    with only_run_in(str(tmp_path)):
         with pytest.raises(InputError, match="Another run is at work"):
-            with local_runner.only_run_in(str(tmp_path)):
+            with only_run_in(str(tmp_path)):
                 pass
-    with local_runner.only_run_in(str(tmp_path)):
+    with only_run_in(str(tmp_path)):
         pass

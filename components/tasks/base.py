@@ -2,7 +2,7 @@
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import InputError
@@ -162,6 +162,14 @@ class Task:
             self.hyperparameters, **{k: v for k, v in parsed.items() if k in fields}
         )
         return dataclasses.replace(self, thresholds=thresholds, hyperparameters=hyperparameters)
+
+
+def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
+    """What `--set NAME=VALUE` was given, for `Task.override`."""
+    for assignment in assignments:
+        if "=" not in assignment:
+            raise InputError(f"--set {assignment}: write --set NAME=VALUE.")
+    return dict(assignment.split("=", 1) for assignment in assignments)
 
 
 def _parse(name: str, text: str, known: Mapping[str, Any]) -> Any:

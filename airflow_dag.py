@@ -1,0 +1,174 @@
+"""Airflow 3 DAGs of the pipeline, one for each NAME.graph.json that lies beside this file.
+
+Copy this file into a dags folder and write the graphs there, from the project's own environment:
+
+    python -m pipeline.compile airflow --task mrpc --data DIR --output DIR --graph DAGS/mrpc.graph.json
+
+or name one graph in the environment variable BERT_TFX_GRAPH of all of Airflow's processes. Airflow needs
+no TFX: it reads the graph, and every task is a command in the environment that wrote it. What the graph
+holds is told in pipeline/graph.py.
+"""
+
+import datetime
+import importlib.util
+import json
+import os
+import pathlib
+import shlex
+
+RETRIES = 1
+RETRY_DELAY = datetime.timedelta(minutes=5)
+COMPILE_TIMEOUT = datetime.timedelta(hours=1)
+
+# JSON Schema's names, as the form for a run checks them.
+_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
+
+_DOCUMENTATION = """\
+Fine-tunes BERT for **{task}**: data in, a judged and versioned model in `{output}/serving/{task}` out.
+
+`compile` takes up the data, the code and the parameters of the run; then each stage of the pipeline is a
+task. Stages whose inputs did not change take their results from the cache, the local runner's too.
+
+* **Pusher is skipped** when the gate refused the model; its log has the table of metrics.
+* **After a failure**: mend the cause and clear the failed task with what comes after it. After changed
+  data or code clear `compile` and all after it. TFX's run id is Airflow's, and `RUN_ID~N` from the
+  second compilation on. Bad input fails at once; other faults are tried again {retries} time(s).
+* **Pools**: {pools}. Until a pool exists, its tasks wait.
+* One run at a time; a run of the local runner in the same output is refused meanwhile, and refuses.
+"""
+
+
+def graph_files() -> list[pathlib.Path]:
+    """The graphs to make DAGs of.
+
+    Raises:
+      FileNotFoundError: there is none, which Airflow shows as an import error.
+    """
+    named = os.environ.get("BERT_TFX_GRAPH")
+    here = pathlib.Path(__file__).parent
+    files = [pathlib.Path(named)] if named else sorted(here.glob("*.graph.json"))
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing or not files:
+        raise FileNotFoundError(
+            f"{', '.join(missing) or f'{here}/*.graph.json'}: no such graph. Write one with "
+            "`python -m pipeline.compile airflow ... --graph FILE` in the project's environment."
+        )
+    return files
+
+
+def dag_id(file: pathlib.Path) -> str:
+    return file.name.removesuffix(".json").removesuffix(".graph")
+
+
+def compile_command(graph: dict, file: pathlib.Path) -> str:
+    """The first task's command, a Jinja template of the run's parameters."""
+    settings = [name for name in graph["parameters"] if name not in ("data", "encoder")]
+    again = "{{ '~%d' % ti.try_number if ti.try_number > 1 else '' }}"
+    return " ".join(
+        [
+            "exec",
+            shlex.join(graph["compile"]),
+            "--data {{ params.data | quote }} --encoder {{ params.encoder | quote }}",
+            *(f"--set {name}={{{{ params.{name} | quote }}}}" for name in settings),
+            f"--run-id {{{{ run_id | quote }}}}{again} --graph {_run_graph(graph)}",
+            f"--same-stages-as {shlex.quote(str(file.absolute()))}",
+        ]
+    )
+
+
+def node_command(graph: dict, node: str) -> str:
+    return f"exec {shlex.join(graph['nodes'][node]['command'])} --graph {_run_graph(graph)}"
+
+
+def _run_graph(graph: dict) -> str:
+    folder = shlex.quote(f"{graph['output']}/airflow/")
+    return f"{folder}{{{{ run_id | quote }}}}.graph.json"
+
+
+def parameters(graph: dict) -> dict[str, dict]:
+    """Parameter -> default, JSON Schema type and title of what a run may be given."""
+    return {
+        name: {"default": value, "type": _TYPES[type(value)]}
+        for name, value in graph["parameters"].items()
+    }
+
+
+def documentation(graph: dict) -> str:
+    pools = sorted({facts["pool"] for facts in graph["nodes"].values() if facts["pool"]})
+    commands = [f"`airflow pools set {pool} 1 'one slot per {pool.upper()}'`" for pool in pools]
+    return _DOCUMENTATION.format(
+        **{key: graph[key] for key in ("task", "output")},
+        retries=RETRIES,
+        pools="; ".join(commands) or "none",
+    )
+
+
+def make_dag(file: pathlib.Path):
+    """The DAG of one graph: `compile`, then a task for each stage."""
+    from airflow.providers.standard.operators.bash import BashOperator
+    from airflow.sdk import DAG, Param
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+    graph = json.loads(file.read_text())
+    codes = graph["exit_codes"]
+
+    class Stage(BashOperator):
+        """Where bad input is the cause, trying again would not help."""
+
+        def execute(self, context):
+            try:
+                return super().execute(context)
+            except AirflowSkipException:
+                raise
+            except Exception:
+                if self.subprocess_hook.sub_process.returncode == codes["bad_input"]:
+                    raise AirflowFailException(
+                        "Bad input; the lines above say what to do."
+                    ) from None
+                raise
+
+    with DAG(
+        dag_id=dag_id(file),
+        description=f"Fine-tunes BERT for {graph['task']}, judges it and pushes it",
+        doc_md=documentation(graph),
+        tags=["tfx", "bert", graph["task"]],
+        schedule=graph["schedule"],
+        start_date=datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc),
+        catchup=False,
+        max_active_runs=1,
+        max_active_tasks=1,  # ML Metadata's SQLite file has one writer.
+        params={name: Param(**facts) for name, facts in parameters(graph).items()},
+        user_defined_filters={"quote": lambda value: shlex.quote(str(value))},
+        default_args={
+            "cwd": graph["directory"],
+            "env": {"PYTHONPATH": ""},  # Airflow's own packages are for another Python.
+            "append_env": True,
+            "skip_on_exit_code": codes["skipped"],
+            "retries": RETRIES,
+            "retry_delay": RETRY_DELAY,
+        },
+    ) as dag:
+        first = Stage(
+            task_id="compile",
+            bash_command=compile_command(graph, file),
+            execution_timeout=COMPILE_TIMEOUT,
+        )
+        tasks = {
+            node: Stage(
+                task_id=node,
+                bash_command=node_command(graph, node),
+                execution_timeout=datetime.timedelta(hours=facts["timeout_hours"]),
+                **({"pool": facts["pool"]} if facts["pool"] else {}),
+            )
+            for node, facts in graph["nodes"].items()
+        }
+        for node, facts in graph["nodes"].items():
+            tasks[node].set_upstream([tasks[name] for name in facts["upstream"]] or [first])
+    return dag
+
+
+if importlib.util.find_spec(
+    "airflow"
+):  # Its environment; tests of what needs none import this too.
+    for _file in graph_files():
+        globals()[dag_id(_file)] = make_dag(_file)

@@ -1,0 +1,205 @@
+"""Kubeflow: the command line, the image, and the sample run through the compiled file."""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+import kubeflow_runner
+from components.served_model import newest_version
+from pipeline.cluster import IMAGE_CACHE
+from tests import kfp_executor
+from tests.conftest import REPOSITORY
+
+DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
+COPIED = dict(re.findall(r"^COPY --chown=pipeline (\S+) (\S+)$", DOCKERFILE, re.MULTILINE))
+LENIENT = ("epochs=1", "accuracy_floor=0.1", "f1_floor=0", "accuracy_max_drop=1", "f1_max_drop=1")
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory) -> pathlib.Path:
+    """The working directory of the image: what the Dockerfile copies, and nothing else."""
+    folder = tmp_path_factory.mktemp("image")
+    for source, target in COPIED.items():
+        shutil.copytree(
+            REPOSITORY / source, folder / target, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> pathlib.Path:
+    return tmp_path_factory.mktemp("kubeflow")
+
+
+@pytest.fixture(scope="module")
+def ran(project, tiny_encoder, image, root) -> dict[str, kfp_executor.Task]:
+    """The sample, compiled by the command line with another data folder, and run."""
+    sets = [part for setting in LENIENT for part in ("--set", setting)]
+    compiled = subprocess.run(
+        [
+            *(sys.executable, "kubeflow_runner.py", "--task", "mrpc", "--target", "kfp"),
+            *("--image", "example.org/bert:1", "--root", str(root), "--data", "/nowhere"),
+            *("--encoder", tiny_encoder, "--output", str(root / "mrpc.yaml"), *sets),
+        ],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert compiled.returncode == 0, compiled.stderr
+    assert compiled.stderr == ""
+    return kfp_executor.run(
+        root / "mrpc.yaml", root / "logs", image, data=str(project.root / "data")
+    )
+
+
+def test_every_stage_runs_and_the_model_is_pushed(ran, root):
+    assert {task.state for task in ran.values()} == {kfp_executor.SUCCEEDED}
+    assert list(ran)[-1] == "Pusher"
+    assert ran["Evaluator"].artifacts["blessing"]["metadata"]["blessed"] == 1
+    version = newest_version(str(root / "serving" / "mrpc"))
+    assert ran["Pusher"].artifacts["pushed_model"]["metadata"]["pushed_destination"] == version
+    assert pathlib.Path(version, "saved_model.pb").is_file()
+
+
+def test_with_nothing_served_the_candidate_is_its_own_baseline(ran):
+    candidate = ran["Trainer"].artifacts["model"]
+    assert ran["Baseline"].artifacts["model"]["metadata"]["copy_of"] == candidate["uri"]
+
+
+def test_the_pushed_model_answers(ran, root, image):
+    asked = subprocess.run(
+        [
+            *(sys.executable, "-m", "pipeline.predict", str(root / "serving" / "mrpc")),
+            *("sentence1=He won .", "sentence2=The win was his ."),
+        ],
+        cwd=image,
+        capture_output=True,
+        text=True,
+    )
+    assert json.loads(asked.stdout)["label"] in (0, 1), asked.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--task", "mrcp"], ["no task 'mrcp'"]),
+        (["--target", "k8s"], ["no target 'k8s'", "kfp, vertex"]),
+        (["--root", "gs:///models"], ["--root gs:///models", "bucket is missing"]),
+        (["--target", "vertex"], ["--root", "begins with gs://"]),
+        (["--image", "bert:latest"], ["--image bert:latest", "digest"]),
+        (["--set", "epochs"], ["--set epochs", "NAME=VALUE"]),
+        (["--output", "mrpc.json"], ["--output mrpc.json", ".yaml"]),
+        (["--output", "nowhere/mrpc.yaml"], ["nowhere/mrpc.yaml", "cannot be written"]),
+    ],
+)
+def test_bad_usage_exits_2(arguments, expected, tmp_path, monkeypatch, tiny_encoder, capfd):
+    monkeypatch.chdir(tmp_path)
+    defaults = ["--task", "mrpc", "--target", "kfp", "--image", "bert:1", "--root", str(tmp_path)]
+    defaults += ["--data", "/mnt/data", "--encoder", tiny_encoder, "--output", "mrpc.yaml"]
+    assert kubeflow_runner.main([*defaults, *arguments]) == 2
+    shown = capfd.readouterr().err
+    assert shown.startswith("error: ") and "Traceback" not in shown
+    for text in expected:
+        assert text in shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_image_takes_all_its_sources_from_the_tree():
+    assert set(COPIED) == set(re.findall(r"^COPY .*?(\S+) \S+$", DOCKERFILE, re.MULTILINE))
+    included = set(
+        re.findall(r"^!(\S+)$", (REPOSITORY / ".dockerignore").read_text(), re.MULTILINE)
+    )
+    assert {source.rstrip("/") for source in COPIED} == included
+    for source in COPIED:
+        assert (REPOSITORY / source).is_dir(), source
+
+
+def test_the_image_is_made_of_the_locks():
+    bases = re.findall(
+        r"^FROM python:(\d)\.(\d+)-slim-\w+ AS stack(\d+)$", DOCKERFILE, re.MULTILINE
+    )
+    locks = {f"tfx{stack}-py{major}{minor}{cuda}.txt" for major, minor, stack in bases
+             for cuda in ("", "-cuda")}  # fmt: skip
+    assert locks == {path.name for path in (REPOSITORY / "locks").glob("tfx*.txt")}
+    assert re.search(r"^RUN STACK=\$\{STACK\} WITH_CUDA=1 tools/setup.sh", DOCKERFILE, re.MULTILINE)
+    for script in ("tools/setup.sh", "tools/doctor.py"):
+        assert (REPOSITORY / script).is_file()
+
+
+def test_the_image_is_checked_and_runs_without_root():
+    steps = DOCKERFILE.splitlines()
+    user = max(i for i, step in enumerate(steps) if step.startswith("USER "))
+    assert steps[user] == "USER pipeline"
+    assert user < steps.index("RUN python tools/doctor.py")
+    assert f"XDG_CACHE_HOME={pathlib.Path(IMAGE_CACHE).parent}" in DOCKERFILE
+
+
+CONDITION = "inputs.artifacts['told'].artifacts[0].metadata['blessed'] == 1.0"
+SAYS = """
+import json, sys
+asked = json.loads(sys.argv[1])
+(told,) = asked["inputs"]["artifacts"]["told"]["artifacts"]
+value = asked["inputs"]["parameterValues"]["word"] + told["uri"]
+json.dump({"parameterValues": {"said": value}}, open(asked["outputs"]["outputFile"], "w"))
+"""
+
+
+def test_executor_knows_importers_parameters_and_conditions(tmp_path):
+    told = {"taskOutputArtifact": {"producerTask": "importer", "outputArtifactKey": "result"}}
+
+    def says(word: dict, condition: str) -> dict:
+        return {
+            "componentRef": {"name": "says"},
+            "inputs": {"artifacts": {"told": told}, "parameters": {"word": word}},
+            "triggerPolicy": {"condition": condition},
+        }
+
+    said = {"taskOutputParameter": {"producerTask": "first", "outputParameterKey": "said"}}
+    never = {"taskOutputParameter": {"producerTask": "skipped", "outputParameterKey": "said"}}
+    spec = {
+        "defaultPipelineRoot": str(tmp_path),
+        "components": {
+            "importer": {
+                "executorLabel": "importer",
+                "outputDefinitions": {"artifacts": {"result": {"artifactType": {}}}},
+            },
+            "says": {"executorLabel": "says", "outputDefinitions": {"parameters": {"said": {}}}},
+        },
+        "deploymentSpec": {
+            "executors": {
+                "importer": {
+                    "importer": {
+                        "artifactUri": {"constant": "file"},
+                        "typeSchema": {},
+                        "metadata": {"blessed": 1.0},
+                    }
+                },
+                "says": {"container": {"command": ["python", "-c", SAYS], "args": ["{{$}}"]}},
+            }
+        },
+        "root": {
+            "inputDefinitions": {"parameters": {"word": {"defaultValue": "a "}, "other": {}}},
+            "dag": {
+                "tasks": {
+                    "after": says(never, ""),
+                    "last": says(said, f"!({CONDITION} && 1.0 == 2.0)"),
+                    "skipped": says({"runtimeValue": {"constant": "b"}}, f"!({CONDITION})"),
+                    "first": says({"componentInputParameter": "word"}, CONDITION),
+                    "importer": {"componentRef": {"name": "importer"}},
+                }
+            },
+        },
+    }
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    with pytest.raises(ValueError, match="missing parameters: other"):
+        kfp_executor.run(tmp_path / "spec.yaml", tmp_path / "none", tmp_path)
+    done = kfp_executor.run(tmp_path / "spec.yaml", tmp_path / "logs", tmp_path, other="")
+    assert done["first"].parameters == {"said": "a file"}
+    assert done["last"].parameters == {"said": "a filefile"}
+    assert {name for name, task in done.items() if task.state == "skipped"} == {"skipped", "after"}
