@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(json.dumps(answer))
+    print(json.dumps(answer, ensure_ascii=False))
     return 0
 
 
