@@ -112,26 +112,27 @@ def test_metrics_are_named_without_tensorflow():
 @pytest.mark.parametrize("metric", of_answers()[1:], ids=lambda metric: metric.name)
 def test_tfma_makes_the_metric_of_this_project_and_no_other(metric):
     """A class of TFMA's own of the same name would be taken in its place, whatever the module."""
-    import tensorflow_model_analysis as tfma
     from tensorflow_model_analysis.metrics.metric_specs import metric_instance
+    from tensorflow_model_analysis.proto.config_pb2 import EvalConfig, MetricConfig
 
     instance = metric_instance(
-        tfma.MetricConfig(
+        MetricConfig(
             class_name=metric.class_name,
             module=metric.module,
             config=json.dumps({"name": "renamed", "code": "hash of the code"}),
         )
     )
     assert type(instance) is getattr(importlib.import_module(metric.module), metric.class_name)
-    (computation,) = instance.computations(eval_config=tfma.EvalConfig())
+    (computation,) = instance.computations(eval_config=EvalConfig())
     assert [key.name for key in computation.keys] == ["renamed"]
 
 
 def combined(metric, inputs: list[dict], **arguments) -> float:
     """What the metric's combiner makes of these extracts, each in an accumulator of its own."""
     import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.proto.config_pb2 import EvalConfig
 
-    (computation,) = metric.computations(eval_config=tfma.EvalConfig(), **arguments)
+    (computation,) = metric.computations(eval_config=EvalConfig(), **arguments)
     combiner = computation.combiner
     accumulators = [
         combiner.add_input(combiner.create_accumulator(), tfma.metrics.StandardMetricInputs(one))
