@@ -84,7 +84,7 @@ run() {
 import json, sys, time, urllib.error, urllib.request
 
 port, dag = sys.argv[1:]
-page, START_SECONDS = f"http://127.0.0.1:{port}", 300
+page, PATIENCE_SECONDS = f"http://127.0.0.1:{port}", 300
 open_url = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 token = None
 
@@ -93,17 +93,17 @@ def ask(path, body=None, method=None):
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(page + path, data, headers, method=method)
-    return json.load(open_url(request, timeout=30))
+    return json.load(open_url(request, timeout=PATIENCE_SECONDS))
 
 
 def until_it_answers(*arguments, **named):
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             return ask(*arguments, **named)
         except OSError as error:
             if time.monotonic() > deadline:
-                sys.exit(f"airflow-demo: no answer on {arguments[0]} in {START_SECONDS} s ({error})")
+                sys.exit(f"airflow-demo: no answer on {arguments[0]} in {PATIENCE_SECONDS} s ({error})")
             time.sleep(2)
 
 
@@ -113,8 +113,8 @@ run = ask(f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None})["dag_run_id"]
 print(f"airflow-demo: {page}/dags/{dag}/runs/{run}", flush=True)
 shown = {}
 while True:
-    state = ask(f"/api/v2/dags/{dag}/dagRuns/{run}")["state"]
-    tasks = ask(f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances")["task_instances"]
+    state = until_it_answers(f"/api/v2/dags/{dag}/dagRuns/{run}")["state"]
+    tasks = until_it_answers(f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances")["task_instances"]
     for task in sorted(tasks, key=lambda task: task["end_date"] or ""):
         name, ended = task["task_id"], task["state"]
         if ended in ("success", "failed", "skipped", "upstream_failed", "up_for_retry"):

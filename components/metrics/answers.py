@@ -10,6 +10,9 @@ from collections.abc import Callable, Collection, Iterable
 import apache_beam as beam
 import tensorflow_model_analysis as tfma
 
+# TFMA 0.52 does not export it; where it does, TFX 1.21 has put it there.
+from tensorflow_model_analysis.proto.config_pb2 import EvalConfig
+
 from components.metrics.squad import exact_match, f1
 
 Score = Callable[[str, Collection[str]], float]
@@ -37,7 +40,7 @@ class MeanScore(beam.CombineFn):
     Where no question has weight it is 0.0, as Keras' means are.
     """
 
-    def __init__(self, score: Score, key: tfma.metrics.MetricKey, eval_config: tfma.EvalConfig):
+    def __init__(self, score: Score, key: tfma.metrics.MetricKey, eval_config: EvalConfig):
         """key: names the model and the output."""
         self._score, self._key, self._eval_config = score, key, eval_config
 
@@ -83,7 +86,7 @@ def _mean_of(score: Score) -> Callable[..., list[tfma.metrics.MetricComputation]
 def _computations(
     score: Score,
     name: str,
-    eval_config: tfma.EvalConfig,
+    eval_config: EvalConfig,
     model_name: str,
     output_name: str,
     example_weighted: bool,
