@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 import apache_beam as beam
 import tensorflow_model_analysis as tfma
 
-# TFMA 0.52 does not export it; where it does, TFX 1.21 has put it there.
+# TFMA 0.52 does not export it; TFX 1.21 adds it, but only once tfx.components is imported.
 from tensorflow_model_analysis.proto.config_pb2 import EvalConfig
 
 from components.metrics.squad import exact_match, f1
