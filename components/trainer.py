@@ -16,6 +16,7 @@ from components.batches import (
 )
 from components.bert.hub import Encoder
 from components.bert.optimizer import WarmupLinearDecay, adamw
+from components.bert.precision import choose, rewritten_to
 from components.bert.tokenizer import Vocabulary
 from components.serving import Servable, export
 from components.tasks.base import Hyperparameters
@@ -45,7 +46,10 @@ def run_fn(fn_args) -> None:
         progress.info("%d examples left out: see components/heads, `trainable`", left_out)
     rows = training_rows(examples, head, vocabulary, hyperparameters)
     model = build_model(head, encoder, hyperparameters)
-    fit(model, head, rows, hyperparameters, fn_args.model_run_dir)
+    precision = choose(hyperparameters.precision)
+    progress.info("training in %s", precision)
+    with rewritten_to(precision):
+        fit(model, head, rows, hyperparameters, fn_args.model_run_dir, precision)
     servable = Servable(
         model,
         transform.transform_features_layer(),
@@ -82,8 +86,15 @@ class FineTuned(tf.keras.Model):
         return super().train_step(data)
 
 
-def fit(model, head, rows: tf.data.Dataset, hyperparameters: Hyperparameters, log_dir: str) -> None:
-    """Trains in place and writes TensorBoard events to `log_dir`."""
+def fit(
+    model,
+    head,
+    rows: tf.data.Dataset,
+    hyperparameters: Hyperparameters,
+    log_dir: str,
+    precision: str,
+) -> None:
+    """Trains in place, within `rewritten_to(precision)`, and writes TensorBoard events to `log_dir`."""
     row_count = count_rows(rows)
     steps_per_epoch = -(-row_count // hyperparameters.batch_size)
     total_steps = steps_per_epoch * hyperparameters.epochs
@@ -92,15 +103,15 @@ def fit(model, head, rows: tf.data.Dataset, hyperparameters: Hyperparameters, lo
         total_steps,
         int(total_steps * hyperparameters.warmup_share),
     )
-    model.compile(
-        adamw(
-            schedule,
-            hyperparameters.weight_decay,
-            hyperparameters.clip_norm,
-            hyperparameters.head_learning_rate / hyperparameters.learning_rate,
-        ),
-        loss=head.loss,
+    optimizer = adamw(
+        schedule,
+        hyperparameters.weight_decay,
+        hyperparameters.clip_norm,
+        hyperparameters.head_learning_rate / hyperparameters.learning_rate,
     )
+    if precision == "float16":  # Small gradients would be 0 in it.
+        optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
+    model.compile(optimizer, loss=head.loss)
     model.optimizer.build(model.trainable_variables)  # else the first step is traced twice
     batches = training_batches(rows, row_count, hyperparameters.batch_size, hyperparameters.seed)
     model.fit(

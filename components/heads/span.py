@@ -28,6 +28,7 @@ class SpanHyperparameters(Hyperparameters):
     max_answer_length: int = 30
 
     def __post_init__(self):
+        super().__post_init__()
         room = self.max_length - self.max_question_length - 3
         if not 0 <= self.stride < room:
             raise InputError(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -86,6 +87,12 @@ class Metric:
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+_LEAST = {"epochs": 1, "batch_size": 1, "max_length": 8, "weight_decay": 0, "seed": 0}
+_SHARES = ("warmup_share", "dropout")
+_POSITIVE = ("learning_rate", "head_learning_rate", "clip_norm")
+
+
 @dataclasses.dataclass(frozen=True)
 class Hyperparameters:
     """Everything the Trainer can be told, each reachable by `--set name=value`.
@@ -100,6 +107,7 @@ class Hyperparameters:
       weight_decay: decoupled; never on biases and layer normalization.
       dropout: on the head's input. The encoder's own is fixed in its SavedModel.
       clip_norm: global norm to which gradients are clipped.
+      precision: of the matrix products in training, one of `PRECISIONS`; see `bert/precision.py`.
       seed: of shuffling, dropout and the head's first weights.
     """
 
@@ -112,7 +120,21 @@ class Hyperparameters:
     weight_decay: float = 0.01
     dropout: float = 0.1
     clip_norm: float = 1.0
+    precision: str = "auto"
     seed: int = 0
+
+    def __post_init__(self):
+        if self.precision not in PRECISIONS:
+            raise _bad_setting("precision", self.precision, f"one of {', '.join(PRECISIONS)}")
+        for name, least in _LEAST.items():
+            if not getattr(self, name) >= least:  # NaN is not, either.
+                raise _bad_setting(name, getattr(self, name), f"{least} or more")
+        for name in _SHARES:
+            if not 0 <= getattr(self, name) < 1:
+                raise _bad_setting(name, getattr(self, name), "at least 0 and less than 1")
+        for name in _POSITIVE:
+            if not 0 < getattr(self, name) < math.inf:
+                raise _bad_setting(name, getattr(self, name), "more than 0")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,6 +184,10 @@ class Task:
             self.hyperparameters, **{k: v for k, v in parsed.items() if k in fields}
         )
         return dataclasses.replace(self, thresholds=thresholds, hyperparameters=hyperparameters)
+
+
+def _bad_setting(name: str, value: Any, wanted: str) -> InputError:
+    return InputError(f"{name} is {value!r} and must be {wanted}. Pass another --set {name}=.")
 
 
 def parse_settings(assignments: Sequence[str]) -> dict[str, str]:

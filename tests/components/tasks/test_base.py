@@ -30,3 +30,22 @@ def test_a_head_survives_json():
     for name in task_names():
         head = load_task(name).head
         assert load(dump(head)) == head
+
+
+@pytest.mark.parametrize("name", task_names())
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("epochs", "0"),
+        ("batch_size", "-1"),
+        ("learning_rate", "nan"),
+        ("head_learning_rate", "inf"),
+        ("warmup_share", "1"),
+        ("dropout", "-0.1"),
+        ("clip_norm", "0"),
+        ("precision", "bf16"),
+    ],
+)
+def test_a_value_that_cannot_be_trained_with_is_refused(name, setting, value):
+    with pytest.raises(InputError, match=f"--set {setting}="):
+        load_task(name).override({setting: value})

@@ -1,0 +1,62 @@
+"""Mixed precision for any encoder, by a rewrite of the graph.
+
+A SavedModel has its types fixed in its graph, so a Keras policy does not reach inside. TensorFlow's
+graph optimizer does: matrix products and what is safe beside them run in 16 bits, sums over many
+elements and all variables stay in 32. It acts while training only; what is exported is in 32 bits.
+"""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+# The graph optimizer's option for each type.
+_REWRITES = {
+    "float32": {},
+    "bfloat16": {"auto_mixed_precision_onednn_bfloat16": True},
+    "float16": {"auto_mixed_precision": True},
+}
+_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
+# Volta; older GPUs have no tensor cores.
+_GPU_COMPUTE_CAPABILITY = (7, 0)
+
+
+def choose(setting: str) -> str:
+    """A key of the three: "float32", "bfloat16" (on a CPU) or "float16" (on a GPU).
+
+    Args:
+      setting: one of the three, or "auto": what is fastest on this machine.
+    """
+    if setting != "auto":
+        return setting
+    gpus = tf.config.list_physical_devices("GPU")
+    return _of_gpus(gpus) if gpus else _of_cpu(pathlib.Path("/proc/cpuinfo"))
+
+
+def _of_gpus(gpus: list) -> str:
+    capabilities = [
+        tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
+        for gpu in gpus
+    ]
+    return "float16" if min(capabilities) >= _GPU_COMPUTE_CAPABILITY else "float32"
+
+
+def _of_cpu(cpuinfo: pathlib.Path) -> str:
+    """bfloat16 where the processor multiplies it; emulated, it would be slower than float32."""
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
+    return "bfloat16" if _CPU_FLAGS & set(flags) else "float32"
+
+
+@contextlib.contextmanager
+def rewritten_to(precision: str) -> Iterator[None]:
+    """Functions that run for the first time in this block run in `precision`, see `choose`."""
+    asked = _REWRITES[precision]
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options(asked)
+    try:
+        yield
+    finally:
+        restored = {name: before.get(name, False) for name in asked}
+        tf.config.optimizer.set_experimental_options(restored)
