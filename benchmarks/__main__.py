@@ -52,7 +52,7 @@ def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
     Raises:
       RuntimeError: the run failed; a model below the floors is a result, not a failure.
     """
-    settings = [f"{metric}_max_drop=1" for metric in options.metrics]
+    settings = [f"{metric}_margin=1" for metric in options.metrics]
     settings += [*options.set, f"seed={seed}"]
     command = [sys.executable, str(HERE.parent / "local_runner.py"), "--task", options.task]
     command += ["--data", options.data, "--output", options.output]

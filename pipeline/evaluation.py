@@ -2,20 +2,28 @@
 
 import itertools
 import json
+import math
 
 import tensorflow_model_analysis as tfma
 
 # Not exported by every version of TFMA.
 from tensorflow_model_analysis.proto.config_pb2 import PerSliceMetricThreshold
 
+from components.errors import InputError
 from components.tasks.base import Metric, Task, Threshold
 from pipeline.fingerprint import code_sha256
 
 SIGNATURE = "serve_examples"
+_PAIRED = "components.metrics.paired"
 
 
 def eval_config(task: Task) -> tfma.EvalConfig:
-    """The Evaluator asks the signature that will be served, and judges the whole split."""
+    """The Evaluator asks the signature that will be served, and judges the whole split.
+
+    Raises:
+      InputError: the task's thresholds are none, or ask what cannot be asked.
+    """
+    check_gate(task)
     by_label = itertools.groupby(
         sorted(task.metrics, key=lambda metric: (metric.label is not None, metric.label)),
         key=lambda metric: metric.label,
@@ -29,8 +37,37 @@ def eval_config(task: Task) -> tfma.EvalConfig:
             )
         ],
         slicing_specs=[tfma.SlicingSpec()],
-        metrics_specs=[_metrics_spec(label, list(metrics), task) for label, metrics in by_label],
+        metrics_specs=[
+            *(_metrics_spec(label, list(metrics), task) for label, metrics in by_label),
+            tfma.MetricsSpec(metrics=[_interval_config(m, task) for m in task.metrics if m.figure]),
+        ],
     )
+
+
+def check_gate(task: Task) -> None:
+    """Raises InputError where the task's thresholds would let every model through, or none."""
+    if not task.thresholds:
+        raise InputError(
+            f"The task {task.name} has no thresholds, so that every model would be pushed. Give it "
+            f"some in components/tasks/{task.name}.py."
+        )
+    comparable = [metric.name for metric in task.metrics if metric.figure]
+    for name, threshold in task.thresholds.items():
+        if name not in comparable:
+            raise InputError(
+                f"The task {task.name} has a threshold on {name!r}, which is none of its metrics with "
+                f"an interval. Those are: {', '.join(comparable)}."
+            )
+        if math.isnan(threshold.floor) or not threshold.margin >= 0:
+            raise InputError(
+                f"{name}_floor is {threshold.floor} and {name}_margin is {threshold.margin}. Both must "
+                f"be numbers, and the margin at least 0: it is a loss."
+            )
+    if not 0.5 <= task.confidence < 1:
+        raise InputError(
+            f"confidence is {task.confidence} and must be at least 0.5 and less than 1. "
+            f"An example: --set confidence=0.95"
+        )
 
 
 def _metrics_spec(label: int | None, metrics: list[Metric], task: Task) -> tfma.MetricsSpec:
@@ -51,19 +88,38 @@ def _metric_config(metric: Metric, threshold: Threshold | None) -> tfma.MetricCo
         class_name=metric.class_name, module=metric.module, config=json.dumps(arguments)
     )
     if threshold:
-        # MetricConfig.threshold would bind on every slice; this one binds on the whole split only.
-        config.per_slice_thresholds.append(
-            PerSliceMetricThreshold(
-                slicing_specs=[tfma.SlicingSpec()],
-                threshold=tfma.MetricThreshold(
-                    value_threshold=tfma.GenericValueThreshold(
-                        lower_bound={"value": threshold.floor}
-                    ),
-                    change_threshold=tfma.GenericChangeThreshold(
-                        direction=tfma.MetricDirection.HIGHER_IS_BETTER,
-                        absolute={"value": -threshold.max_drop},
-                    ),
-                ),
-            )
-        )
+        floor = tfma.GenericValueThreshold(lower_bound={"value": threshold.floor})
+        config.per_slice_thresholds.append(_overall(value_threshold=floor))
     return config
+
+
+def _interval_config(metric: Metric, task: Task) -> tfma.MetricConfig:
+    """What tells how far the metric may be off, and where TFMA refuses what is worse than the baseline.
+
+    Without a baseline TFX drops the threshold.
+    """
+    arguments = {
+        "name": f"{metric.name}_upper",
+        "figure": metric.figure,
+        "confidence": task.confidence,
+        "positive": metric.label,
+        "code": code_sha256(_PAIRED, metric.figure.rpartition(".")[0]),
+    }
+    config = tfma.MetricConfig(
+        class_name="PairedInterval", module=_PAIRED, config=json.dumps(arguments)
+    )
+    if threshold := task.thresholds.get(metric.name):
+        # Of the change, too: that its best case is no worse than the margin.
+        best_case = tfma.GenericChangeThreshold(
+            direction=tfma.MetricDirection.HIGHER_IS_BETTER,
+            absolute={"value": -threshold.margin},
+        )
+        config.per_slice_thresholds.append(_overall(change_threshold=best_case))
+    return config
+
+
+def _overall(**threshold) -> PerSliceMetricThreshold:
+    """Binds on the whole split only; MetricConfig.threshold would bind on every slice."""
+    return PerSliceMetricThreshold(
+        slicing_specs=[tfma.SlicingSpec()], threshold=tfma.MetricThreshold(**threshold)
+    )

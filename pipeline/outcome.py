@@ -8,8 +8,25 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.components.evaluator import constants as evaluator_constants
 from tfx.orchestration import metadata
 
+from components.metrics.intervals import Interval
+from components.metrics.paired import LOWER, UPPER
 from components.tasks.base import Task
 from pipeline.config import PipelineConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """Candidate minus baseline, with the interval that the gate judges it by."""
+
+    value: float
+    interval: Interval
+
+    @property
+    def verdict(self) -> str:
+        """better, worse or, where the interval holds 0, same within noise."""
+        if self.interval.lower > 0:
+            return "better"
+        return "worse" if self.interval.upper < 0 else "same within noise"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,14 +35,18 @@ class Measured:
 
     Attributes:
       candidate: of the model of this run.
+      interval: of the candidate, None for a metric without one.
       baseline: of the last blessed model before it, None when there was none.
+      change: None for a metric without an interval, and without a baseline.
       floor: the least that may be pushed, None where the task asks nothing.
       refused: why the gate refused it, None when it did not.
     """
 
     name: str
     candidate: float
+    interval: Interval | None
     baseline: float | None
+    change: Change | None
     floor: float | None
     refused: str | None
 
@@ -101,24 +122,35 @@ def _measured(task: Task, evaluation: str) -> list[Measured]:
     # TFMA names the models only where there are two.
     candidate = _overall(evaluation, "candidate") or _overall(evaluation, None)
     baseline = _overall(evaluation, "baseline")
-    refusals = _refusals(evaluation)
-    return [
-        Measured(
-            name=metric.name,
-            candidate=candidate[metric.name],
-            baseline=baseline.get(metric.name),
-            floor=task.thresholds[metric.name].floor if metric.name in task.thresholds else None,
-            refused=refusals.get(metric.name),
+    measured = []
+    for metric in task.metrics:
+        name, threshold = metric.name, task.thresholds.get(metric.name)
+        change = _interval(candidate, name, "_diff")
+        measured.append(
+            Measured(
+                name=name,
+                candidate=candidate[name],
+                interval=_interval(candidate, name, ""),
+                baseline=baseline.get(name),
+                change=change and Change(candidate[f"{name}_diff"], change),
+                floor=threshold and threshold.floor,
+                refused=None,
+            )
         )
-        for metric in task.metrics
-    ]
+    failed = _failed(evaluation)
+    return [dataclasses.replace(m, refused=_reason(m, task, failed)) for m in measured]
+
+
+def _interval(values: dict[str, float], name: str, suffix: str) -> Interval | None:
+    bounds = [values.get(f"{name}{bound}{suffix}") for bound in (LOWER, UPPER)]
+    return None if None in bounds else Interval(*bounds)
 
 
 def _overall(evaluation: str, model_name: str | None) -> dict[str, float]:
     """Metric name -> value over the whole split, of one model; nothing if there is no such model."""
     result = tfma.load_eval_result(evaluation, model_name=model_name)
     return {
-        name: value["doubleValue"]
+        name: float(value["doubleValue"])  # JSON has NaN as text
         for slice_key, outputs in result.slicing_metrics
         if slice_key == ()
         for by_class in outputs.values()
@@ -128,25 +160,26 @@ def _overall(evaluation: str, model_name: str | None) -> dict[str, float]:
     }
 
 
-def _refusals(evaluation: str) -> dict[str, str]:
-    """Metric name -> why the gate refused it."""
+def _failed(evaluation: str) -> dict[str, str]:
+    """Name of what the gate refused -> TFMA's message, "" where the value alone says why."""
     result = tfma.load_validation_result(evaluation)
     return {
-        failure.metric_key.name: _reason(failure)
+        failure.metric_key.name: failure.message
         for per_slice in result.metric_validations_per_slice
         for failure in per_slice.failures
     }
 
 
-def _reason(failure) -> str:
-    """failure: TFMA's ValidationFailure, of a floor or, with a baseline, of the change from it."""
-    threshold = failure.metric_threshold
-    value = failure.metric_value.double_value.value
-    if failure.message:
-        return failure.message
-    if threshold.HasField("value_threshold"):
-        return (
-            f"{value:.4f} is below the floor of {threshold.value_threshold.lower_bound.value:.4f}"
+def _reason(measured: Measured, task: Task, failed: dict[str, str]) -> str | None:
+    """Why the gate refused the metric: for its floor, for its change from the baseline, or both."""
+    reasons = []
+    if measured.name in failed:
+        below = f"{measured.candidate:.4f} is not at or above the floor of {measured.floor:.4f}"
+        reasons.append(failed[measured.name] or below)
+    if measured.name + UPPER in failed and measured.change:
+        lower, upper = measured.change.interval
+        reasons.append(
+            f"is worse than the baseline by more than {task.thresholds[measured.name].margin:g}: "
+            f"{measured.change.value:+.4f}, {task.confidence:.0%} interval {lower:+.4f} to {upper:+.4f}"
         )
-    allowed = -threshold.change_threshold.absolute.value
-    return f"{-value:.4f} worse than the baseline, and {allowed:.4f} is allowed"
+    return "; ".join(reasons) or None

@@ -5,8 +5,9 @@ import shlex
 from rich import box
 from rich.table import Table
 
+from components.metrics.intervals import Interval
 from pipeline.config import PipelineConfig
-from pipeline.outcome import Outcome
+from pipeline.outcome import Measured, Outcome
 from pipeline.terminal import Terminal
 
 
@@ -22,9 +23,11 @@ def print_heading(terminal: Terminal, config: PipelineConfig, rows: dict[str, in
 def print_summary(
     terminal: Terminal, config: PipelineConfig, outcome: Outcome, seconds: float
 ) -> None:
-    """Metrics against thresholds and baseline, where things are, what to do next, the verdict."""
+    """Metrics against floors and baseline, where things are, what to do next, the verdict."""
     terminal.say()
     terminal.console.print(_metrics_table(config, outcome))
+    if judged := [m for m in outcome.metrics if m.change and m.floor is not None]:
+        terminal.console.print(_changes_table(config, judged))
     for metric in outcome.metrics:
         if metric.refused:
             terminal.say(f"  [red]refused:[/] {metric.name} {metric.refused}")
@@ -43,20 +46,50 @@ def print_summary(
 
 
 def _metrics_table(config: PipelineConfig, outcome: Outcome) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=None)
-    for column in ("metric", "candidate", "baseline", "floor", ""):
-        table.add_column(column, justify="left" if column in ("metric", "") else "right")
+    figures = ("candidate", _interval_of(config), "baseline", "floor")
+    table = _table("metric", *figures, "")
     for metric in outcome.metrics:
-        verdict = (
-            "" if metric.floor is None else "[red]refused[/]" if metric.refused else "[green]ok[/]"
-        )
+        verdict = "[red]refused[/]" if metric.refused else "[green]ok[/]"
         table.add_row(
-            metric.name, *map(_number, (metric.candidate, metric.baseline, metric.floor)), verdict
+            metric.name,
+            _number(metric.candidate),
+            _range(metric.interval, ""),
+            _number(metric.baseline),
+            _number(metric.floor),
+            "" if metric.floor is None else verdict,
         )
     return table
+
+
+def _changes_table(config: PipelineConfig, judged: list[Measured]) -> Table:
+    table = _table("on the same rows", "change", _interval_of(config), "against the baseline")
+    for metric in judged:
+        change = metric.change
+        table.add_row(
+            metric.name, f"{change.value:+.4f}", _range(change.interval, "+"), change.verdict
+        )
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    """All columns but the first and the last hold figures."""
+    table = Table(box=box.SIMPLE_HEAD, title=None)
+    table.add_column(first)
+    for column in others[:-1]:
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column(others[-1])
+    return table
+
+
+def _interval_of(config: PipelineConfig) -> str:
+    return f"{config.task.confidence:.0%} interval"
+
+
+def _range(interval: Interval | None, sign: str) -> str:
+    return " .. ".join(f"{bound:{sign}.4f}" for bound in interval) if interval else "-"
 
 
 def _number(value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:,.0f}" if value == int(value) and abs(value) > 1 else f"{value:.4f}"
+    return f"{value:,.0f}" if value.is_integer() and abs(value) > 1 else f"{value:.4f}"

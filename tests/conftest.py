@@ -31,8 +31,8 @@ class Project:
             "epochs=1",
             "accuracy_floor=0.1",
             "f1_floor=0",
-            "accuracy_max_drop=1",
-            "f1_max_drop=1",
+            "accuracy_margin=1",
+            "f1_margin=1",
         )
         sets = [part for setting in (*lenient, *settings) for part in ("--set", setting)]
         return self.run(

@@ -58,7 +58,10 @@ def test_with_the_true_floor_the_refused_model_is_pushed_untrained(project):
     assert stages(run)["Trainer"] == "cached" and stages(run)["Pusher"] == "ran"
     assert len(project.versions()) == 2
     # The first model is the baseline now.
-    assert re.search(r"accuracy +0\.\d+ +0\.\d+ +0\.1000", run.stdout)
+    figures = r"0\.\d+ +0\.\d+ \.\. [01]\.\d+ +0\.\d+ +0\.1000 +ok"
+    assert re.search(rf"accuracy +{figures}", run.stdout)
+    change = r"[+-]\d\.\d+ +[+-]\d\.\d+ \.\. [+-]\d\.\d+ +(better|worse|same within noise)"
+    assert re.search(rf"accuracy +{change}", run.stdout)
 
 
 def test_editing_the_trainer_does_not_run_transform(project):

@@ -5,17 +5,18 @@ is one text. Their class names differ from all of TFMA's own, which it would tak
 """
 
 import functools
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
 import apache_beam as beam
+import numpy as np
 import tensorflow_model_analysis as tfma
 
 # TFMA 0.52 does not export it; TFX 1.21 adds it, but only once tfx.components is imported.
 from tensorflow_model_analysis.proto.config_pb2 import EvalConfig
 
-from components.metrics.squad import exact_match, f1
+from components.metrics.squad import EXACT_MATCH, F1
 
-Score = Callable[[str, Collection[str]], float]
+Score = Callable[[np.ndarray, np.ndarray], float]
 
 
 class AnswerExactMatch(tfma.metrics.Metric):
@@ -23,7 +24,7 @@ class AnswerExactMatch(tfma.metrics.Metric):
 
     def __init__(self, name: str = "exact_match", code: str = ""):
         """code: hash of what computes it, not used: it is in the config for TFX's cache to see."""
-        super().__init__(_mean_of(exact_match), name=name)
+        super().__init__(_mean_of(EXACT_MATCH.score), name=name)
 
 
 class AnswerF1(tfma.metrics.Metric):
@@ -31,7 +32,7 @@ class AnswerF1(tfma.metrics.Metric):
 
     def __init__(self, name: str = "f1", code: str = ""):
         """code: hash of what computes it, not used: it is in the config for TFX's cache to see."""
-        super().__init__(_mean_of(f1), name=name)
+        super().__init__(_mean_of(F1.score), name=name)
 
 
 class MeanScore(beam.CombineFn):
@@ -61,7 +62,7 @@ class MeanScore(beam.CombineFn):
             squeeze=False,
             require_single_example_weight=True,
         )
-        score = self._score(_text(prediction.item()), [_text(r) for r in references.flat])
+        score = self._score(references, prediction)
         return accumulator[0] + weight.item() * score, accumulator[1] + weight.item()
 
     def merge_accumulators(
@@ -100,8 +101,3 @@ def _computations(
     )
     combiner = MeanScore(score, key, eval_config)
     return [tfma.metrics.MetricComputation(keys=[key], preprocessors=None, combiner=combiner)]
-
-
-def _text(value: bytes) -> str:
-    """What is no UTF-8 is read as U+FFFD."""
-    return value.decode(errors="replace")

@@ -1,17 +1,38 @@
-"""Metrics of classes, all of them TFMA's or Keras' own."""
+"""Metrics of classes, all of them TFMA's or Keras' own, and what their intervals come from."""
 
+import numpy as np
+
+from components.metrics import figures
 from components.tasks.base import Metric
+
+# Least probability that the loss of a row is counted with, as in Keras.
+_EPSILON = 1e-7
 
 
 def of_two_classes(positive: int = 1) -> tuple[Metric, ...]:
     """The usual ones for a softmax over two classes; all but the first three are about `positive`."""
     return (
         Metric("examples", "ExampleCount"),
-        Metric("accuracy", "SparseCategoricalAccuracy"),
-        Metric("loss", "SparseCategoricalCrossentropy"),
-        Metric("f1", "F1Score", label=positive),
-        Metric("precision", "Precision", label=positive),
-        Metric("recall", "Recall", label=positive),
+        Metric("accuracy", "SparseCategoricalAccuracy", figure=f"{__name__}.ACCURACY"),
+        Metric("loss", "SparseCategoricalCrossentropy", figure=f"{__name__}.LOSS"),
+        Metric("f1", "F1Score", label=positive, figure=f"{__name__}.F1"),
+        Metric("precision", "Precision", label=positive, figure=f"{__name__}.PRECISION"),
+        Metric("recall", "Recall", label=positive, figure=f"{__name__}.RECALL"),
         Metric("auc", "AUC", label=positive),
         Metric("calibration", "Calibration", label=positive),
     )
+
+
+def _is_right(label: np.ndarray, probabilities: np.ndarray) -> float:
+    return float(probabilities.argmax() == label.item())
+
+
+def _loss(label: np.ndarray, probabilities: np.ndarray) -> float:
+    return float(-np.log(np.clip(probabilities.flat[label.item()], _EPSILON, 1 - _EPSILON)))
+
+
+ACCURACY = figures.Share(_is_right)
+LOSS = figures.Mean(_loss)
+F1 = figures.OfClass(figures.f1_of_class)
+PRECISION = figures.OfClass(figures.precision_of_class)
+RECALL = figures.OfClass(figures.recall_of_class)

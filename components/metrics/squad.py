@@ -5,11 +5,15 @@ is `components/metrics/answers.py`.
 """
 
 import collections
+import functools
 import re
 import string
 from collections.abc import Callable, Collection
 
+import numpy as np
+
 from components.errors import InputError
+from components.metrics.figures import Mean, Share
 from components.tasks.base import Metric
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -21,8 +25,8 @@ def of_answers() -> tuple[Metric, ...]:
     module = "components.metrics.answers"
     return (
         Metric("examples", "ExampleCount"),
-        Metric("exact_match", "AnswerExactMatch", module=module),
-        Metric("f1", "AnswerF1", module=module),
+        Metric("exact_match", "AnswerExactMatch", module=module, figure=f"{__name__}.EXACT_MATCH"),
+        Metric("f1", "AnswerF1", module=module, figure=f"{__name__}.F1"),
     )
 
 
@@ -49,6 +53,7 @@ def f1(prediction: str, references: Collection[str]) -> float:
     return _best(_overlap, prediction, references)
 
 
+@functools.lru_cache(maxsize=4096)  # an answer comes up for each metric and each slice
 def normalize_answer(text: str) -> str:
     """Lower case, without ASCII punctuation, then without the words a, an and the; single spaces.
 
@@ -78,3 +83,23 @@ def _overlap(predicted: str, expected: str) -> float:
     words, wanted = predicted.split(), expected.split()
     common = (collections.Counter(words) & collections.Counter(wanted)).total()
     return 2 * common / (len(words) + len(wanted)) if common else 0.0
+
+
+def as_served(score: Callable[[str, Collection[str]], float]) -> Callable:
+    """The score of what TFMA hands over: references, then one prediction, arrays of UTF-8.
+
+    What is no UTF-8 is read as U+FFFD.
+    """
+
+    def of_arrays(references: np.ndarray, prediction: np.ndarray) -> float:
+        return score(_text(prediction.item()), [_text(value) for value in references.flat])
+
+    return of_arrays
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="replace")
+
+
+EXACT_MATCH = Share(as_served(exact_match))
+F1 = Mean(as_served(f1))

@@ -61,11 +61,12 @@ class Threshold:
 
     Attributes:
       floor: the least value that may be pushed.
-      max_drop: how far below the baseline's value the candidate's may lie.
+      margin: the loss against the baseline that is put up with. The candidate is refused where the
+        interval of its change lies below -margin, whole.
     """
 
     floor: float
-    max_drop: float
+    margin: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +78,8 @@ class Metric:
       class_name: of the TFMA or Keras metric.
       module: where that class is found, when it is neither TFMA's nor Keras'.
       label: the class that a metric of two classes takes as positive.
+      figure: import path of the figure of `components.metrics.figures` that its interval comes from;
+        none, and so no threshold, where it is "".
       config: further arguments of the class.
     """
 
@@ -84,6 +87,7 @@ class Metric:
     class_name: str
     module: str = ""
     label: int | None = None
+    figure: str = ""
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -148,6 +152,8 @@ class Task:
       metrics: what the Evaluator computes.
       thresholds: metric name -> what the gate asks of it.
       hyperparameters: what gave the figures in the README.
+      confidence: of all intervals: the share of them that hold the true value. Half of the rest is how
+        often chance alone has a candidate refused that is the baseline's equal in a metric.
     """
 
     name: str
@@ -156,13 +162,14 @@ class Task:
     metrics: tuple[Metric, ...]
     thresholds: Mapping[str, Threshold]
     hyperparameters: Hyperparameters
+    confidence: float = 0.95
 
     def settings(self) -> dict[str, Any]:
         """All that `--set` reaches, by name, with the values in force."""
-        values = dataclasses.asdict(self.hyperparameters)
+        values = dataclasses.asdict(self.hyperparameters) | {"confidence": self.confidence}
         for metric, threshold in self.thresholds.items():
             values[f"{metric}_floor"] = threshold.floor
-            values[f"{metric}_max_drop"] = threshold.max_drop
+            values[f"{metric}_margin"] = threshold.margin
         return values
 
     def override(self, changes: Mapping[str, str]) -> "Task":
@@ -176,14 +183,19 @@ class Task:
         fields = {f.name for f in dataclasses.fields(self.hyperparameters)}
         thresholds = {
             metric: Threshold(
-                parsed.get(f"{metric}_floor", t.floor), parsed.get(f"{metric}_max_drop", t.max_drop)
+                parsed.get(f"{metric}_floor", t.floor), parsed.get(f"{metric}_margin", t.margin)
             )
             for metric, t in self.thresholds.items()
         }
         hyperparameters = dataclasses.replace(
             self.hyperparameters, **{k: v for k, v in parsed.items() if k in fields}
         )
-        return dataclasses.replace(self, thresholds=thresholds, hyperparameters=hyperparameters)
+        return dataclasses.replace(
+            self,
+            thresholds=thresholds,
+            hyperparameters=hyperparameters,
+            confidence=parsed.get("confidence", self.confidence),
+        )
 
 
 def _bad_setting(name: str, value: Any, wanted: str) -> InputError:

@@ -121,6 +121,6 @@ TASK = Task(
         text_features=("sentence1", "sentence2"), label_feature="label", num_labels=2
     ),
     metrics=of_two_classes(),
-    thresholds={"accuracy": Threshold(0.75, 0.02), "f1": Threshold(0.83, 0.02)},
+    thresholds={"accuracy": Threshold(floor=0.75), "f1": Threshold(floor=0.83)},
     hyperparameters=Hyperparameters(epochs=3, learning_rate=1e-4, head_learning_rate=5e-4),
 )

@@ -46,7 +46,7 @@ TASK = Task(
     ),
     head=SpanExtraction(),
     metrics=of_answers(),
-    thresholds={"exact_match": Threshold(0.50, 0.02), "f1": Threshold(0.60, 0.02)},
+    thresholds={"exact_match": Threshold(floor=0.50), "f1": Threshold(floor=0.60)},
     hyperparameters=SpanHyperparameters(
         epochs=2, learning_rate=1e-4, head_learning_rate=1e-3, batch_size=32, max_length=384
     ),

@@ -1,12 +1,18 @@
+import dataclasses
 import json
 
+import pytest
+
+from components.errors import InputError
 from components.tasks import load_task
+from components.tasks.base import Threshold
 from pipeline.evaluation import eval_config
 from pipeline.fingerprint import code_sha256
 
 
 def test_thresholds_bind_to_the_whole_split_only():
-    config = eval_config(load_task("mrpc").override({"accuracy_floor": "0.8"}))
+    changes = {"accuracy_floor": "0.8", "f1_margin": "0.01", "confidence": "0.9"}
+    config = eval_config(load_task("mrpc").override(changes))
     bound = {}
     for spec in config.metrics_specs:
         for metric in spec.metrics:
@@ -14,11 +20,37 @@ def test_thresholds_bind_to_the_whole_split_only():
             for threshold in metric.per_slice_thresholds:
                 assert list(threshold.slicing_specs) == [type(threshold.slicing_specs[0])()]
                 value = threshold.threshold
-                bound[json.loads(metric.config)["name"]] = (
-                    value.value_threshold.lower_bound.value,
-                    value.change_threshold.absolute.value,
+                ((kind, limit),) = value.ListFields()
+                arguments = json.loads(metric.config)
+                bound[arguments["name"]] = (
+                    (limit.lower_bound.value,)
+                    if kind.name == "value_threshold"
+                    else (limit.absolute.value, arguments["confidence"])
                 )
-    assert bound == {"accuracy": (0.8, -0.02), "f1": (0.83, -0.02)}
+    assert bound == {
+        "accuracy": (0.8,),
+        "f1": (0.83,),
+        "accuracy_upper": (0.0, 0.9),
+        "f1_upper": (-0.01, 0.9),
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"thresholds": {}}, "has no thresholds"),
+        ({"thresholds": {"acuracy": Threshold(0.5)}}, "'acuracy'.*Those are: accuracy, "),
+        ({"thresholds": {"auc": Threshold(0.5)}}, "'auc'"),
+        ({"thresholds": {"f1": Threshold(float("nan"))}}, "f1_floor is nan"),
+        ({"thresholds": {"f1": Threshold(0.5, float("nan"))}}, "f1_margin is nan"),
+        ({"thresholds": {"f1": Threshold(0.5, -0.01)}}, "f1_margin is -0.01"),
+        ({"confidence": 95.0}, "confidence is 95.0"),
+        ({"confidence": float("nan")}, "confidence is nan"),
+    ],
+)
+def test_a_gate_that_lets_everything_or_nothing_through_is_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        eval_config(dataclasses.replace(load_task("mrpc"), **changes))
 
 
 def test_the_signature_that_is_served_is_the_one_that_is_judged():
@@ -33,6 +65,11 @@ def test_the_code_of_the_projects_own_metrics_is_part_of_the_configuration():
         for spec in eval_config(load_task("squad")).metrics_specs
         for metric in spec.metrics
     ]
+    paired = code_sha256("components.metrics.paired", "components.metrics.squad")
     by_name = {config["name"]: config.get("code") for config in configs}
     sha256 = code_sha256("components.metrics.answers")
-    assert by_name == {"examples": None, "exact_match": sha256, "f1": sha256}
+    assert by_name == {
+        "examples": None,
+        **{"exact_match": sha256, "exact_match_upper": paired},
+        **{"f1": sha256, "f1_upper": paired},
+    }

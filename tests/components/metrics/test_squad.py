@@ -11,6 +11,7 @@ import pytest
 
 import components  # noqa: F401  Keras 2, before TensorFlow is imported
 from components.errors import InputError
+from components.metrics import intervals
 from components.metrics.squad import exact_match, f1, normalize_answer, of_answers
 from components.tasks.base import Threshold
 from tests.real_data import REAL_DATA
@@ -210,6 +211,53 @@ def expected(model: str) -> dict:
     }
 
 
+def scores(model: str) -> dict:
+    """Metric name -> its value for each question."""
+    return {
+        score.__name__: [score(getattr(q, model), q.references) for q in QUESTIONS]
+        for score in (exact_match, f1)
+    }
+
+
+def named(bounds: dict, suffix: str = "") -> dict:
+    """Metric name -> interval, as the names and values that TFMA has of them."""
+    return {
+        f"{name}_{bound}{suffix}": pytest.approx(value, abs=1e-6)
+        for name, interval in bounds.items()
+        for bound, value in zip(("lower", "upper"), interval)
+    }
+
+
+def expected_intervals(confidence: float) -> dict:
+    of = scores("candidate")
+    match, words = of["exact_match"], of["f1"]
+    squares = sum(value**2 for value in words)
+    return named(
+        {
+            "exact_match": intervals.of_share(sum(match), len(match), confidence),
+            "f1": intervals.of_mean(sum(words), squares, len(words), confidence),
+        }
+    )
+
+
+def expected_change_intervals(confidence: float) -> dict:
+    changes = {
+        name: [after - before for after, before in zip(values, scores("baseline")[name])]
+        for name, values in scores("candidate").items()
+    }
+    match, words = changes["exact_match"], changes["f1"]
+    squares = sum(value**2 for value in words)
+    return named(
+        {
+            "exact_match": intervals.of_share_change(
+                match.count(1), match.count(-1), len(match), confidence
+            ),
+            "f1": intervals.of_mean(sum(words), squares, len(words), confidence),
+        },
+        "_diff",
+    )
+
+
 def write_examples(folder: pathlib.Path) -> None:
     """An eval split of two files; a context is what the two models answer, with a line between."""
     import tensorflow as tf
@@ -284,7 +332,7 @@ def evaluator_inputs(tmp_path_factory) -> dict:
     return inputs
 
 
-def evaluate(inputs: dict, folder: pathlib.Path, threshold: Threshold):
+def evaluate(inputs: dict, folder: pathlib.Path, threshold: Threshold, confidence: float):
     """TFX's own Evaluator with the pipeline's config of the task, thresholds replaced.
 
     Returns:
@@ -298,7 +346,9 @@ def evaluate(inputs: dict, folder: pathlib.Path, threshold: Threshold):
     from pipeline.evaluation import eval_config
 
     task = dataclasses.replace(
-        load_task("squad"), thresholds={"exact_match": threshold, "f1": threshold}
+        load_task("squad"),
+        thresholds={"exact_match": threshold, "f1": threshold},
+        confidence=confidence,
     )
     evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
     evaluation.uri, blessing.uri = str(folder / "evaluation"), str(folder / "blessing")
@@ -341,22 +391,31 @@ def failures(evaluation: str) -> set[tuple[str, str]]:
 
 def test_the_evaluator_says_of_all_references_what_the_rules_say(evaluator_inputs, tmp_path):
     first_run = {k: v for k, v in evaluator_inputs.items() if k != "baseline_model"}
-    evaluation, blessed = evaluate(first_run, tmp_path, Threshold(floor=0.1, max_drop=0.0))
-    assert values(evaluation, None) == expected("candidate")
+    evaluation, blessed = evaluate(first_run, tmp_path, Threshold(floor=0.1), 0.95)
+    assert values(evaluation, None) == expected("candidate") | expected_intervals(0.95)
     assert blessed and not failures(evaluation)
 
 
 def test_the_evaluator_compares_with_the_baseline(evaluator_inputs, tmp_path):
-    """Exact match is 2/7 after 6/7; F1 falls by 0.27."""
-    threshold = Threshold(floor=0.3, max_drop=0.5)
-    evaluation, blessed = evaluate(evaluator_inputs, tmp_path, threshold)
+    """Exact match is 2/7 after 6/7, which is no noise at 80 %; that F1 falls by 0.27 may be."""
+    evaluation, blessed = evaluate(evaluator_inputs, tmp_path, Threshold(floor=0.3), 0.8)
     candidate, baseline = values(evaluation, "candidate"), values(evaluation, "baseline")
     assert baseline == expected("baseline")
-    assert {name: candidate[name] for name in baseline} == expected("candidate")
-    for metric in ("exact_match", "f1"):
-        assert candidate[f"{metric}_diff"] == pytest.approx(candidate[metric] - baseline[metric])
+    changes = {f"{name}_diff": candidate[name] - baseline[name] for name in baseline}
+    assert candidate == {
+        **expected("candidate"),
+        **expected_intervals(0.8),
+        **{name: pytest.approx(change) for name, change in changes.items()},
+        **expected_change_intervals(0.8),
+    }
     assert failures(evaluation) == {
         ("exact_match", "value_threshold"),
-        ("exact_match", "change_threshold"),
+        ("exact_match_upper", "change_threshold"),
     }
     assert not blessed
+
+
+def test_the_evaluator_puts_up_with_the_margin(evaluator_inputs, tmp_path):
+    threshold = Threshold(floor=0.1, margin=0.2)
+    evaluation, blessed = evaluate(evaluator_inputs, tmp_path, threshold, 0.8)
+    assert blessed and not failures(evaluation)

@@ -1,0 +1,89 @@
+"""How far a figure may be off by the chance of which rows were drawn.
+
+Intervals are two-sided: at a confidence of 0.95, the truth lies outside of one time in twenty, above as
+often as below. Those of a change, candidate minus baseline, come from both models' answers to the same
+rows. NumPy only: a task that names them is read without TensorFlow.
+"""
+
+import math
+import statistics
+from typing import NamedTuple
+
+import numpy as np
+
+# Of the bootstrap: how often the rows are drawn again, and the seed that makes it repeatable.
+_DRAWS, _SEED = 2000, 0
+
+
+class Interval(NamedTuple):
+    """Both are NaN where there are too few rows to say anything."""
+
+    lower: float
+    upper: float
+
+
+def of_share(hits: float, rows: float, confidence: float) -> Interval:
+    """Of a share, hits / rows: the score interval (Wilson, 1927), sound near 0 and 1 too."""
+    if not rows:
+        return _UNKNOWN
+    share, z = hits / rows, _quantile(confidence)
+    shrink = 1 + z * z / rows
+    half = z * math.sqrt(share * (1 - share) / rows + (z / (2 * rows)) ** 2)
+    centre = share + z * z / (2 * rows)
+    return Interval((centre - half) / shrink, (centre + half) / shrink)
+
+
+def of_share_change(gained: float, lost: float, rows: float, confidence: float) -> Interval:
+    """Of the change of a share, (gained - lost) / rows.
+
+    The normal interval after half a row is added to each of the four outcomes of a pair (Agresti and
+    Min, 2005, doi:10.1002/sim.1781), so that it does not collapse where few rows differ.
+
+    Args:
+      gained, lost: rows that only the candidate has right, and only the baseline.
+    """
+    if not rows:
+        return _UNKNOWN
+    gained, lost, rows = gained + 0.5, lost + 0.5, rows + 2
+    change = (gained - lost) / rows
+    half = _quantile(confidence) * math.sqrt(gained + lost - rows * change**2) / rows
+    return Interval(change - half, change + half)
+
+
+def of_mean(total: float, squares: float, rows: float, confidence: float) -> Interval:
+    """Of a mean, total / rows: mean +- z * sqrt(variance / rows), for some 30 rows or more.
+
+    Args:
+      squares: the sum of the squared values.
+    """
+    if rows < 2:
+        return _UNKNOWN
+    mean = total / rows
+    variance = max(squares - rows * mean**2, 0.0) / (rows - 1)
+    half = _quantile(confidence) * math.sqrt(variance / rows)
+    return Interval(mean - half, mean + half)
+
+
+def redrawn(cells: np.ndarray) -> np.ndarray:
+    """Tables of the same number of rows, drawn from this one with replacement: [draws, *cells.shape].
+
+    To draw rows is to draw their cells, so this is the bootstrap over rows, whatever their number.
+    """
+    rows = int(cells.sum())
+    generator = np.random.default_rng(_SEED)
+    drawn = generator.multinomial(rows, cells.ravel() / max(rows, 1), size=_DRAWS)
+    return drawn.reshape(_DRAWS, *cells.shape)
+
+
+def percentiles(values: np.ndarray, confidence: float) -> Interval:
+    """Of a bootstrap, [draws]."""
+    tail = (1 - confidence) / 2
+    return Interval(*(float(v) for v in np.quantile(values, [tail, 1 - tail])))
+
+
+def _quantile(confidence: float) -> float:
+    """Of the standard normal distribution."""
+    return statistics.NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+_UNKNOWN = Interval(math.nan, math.nan)
