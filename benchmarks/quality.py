@@ -1,0 +1,77 @@
+"""Quality over seeds, through the pipeline as a user runs it.
+
+    make bench ARGS="quality --task mrpc --data DIR --seeds 0 1 2 3 4"
+
+Every seed is one run of local_runner.py into the same output, so that only training and evaluation
+are repeated. The change thresholds are opened: the seeds do not compete. Prints each seed and the
+medians, and keeps them in benchmarks/results/<task>-quality.json.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks quality",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--task", default="mrpc")
+    parser.add_argument("--data", required=True, help="what components.prepare wrote")
+    parser.add_argument("--output", default="output/benchmarks")
+    parser.add_argument("--metrics", nargs="+", default=["accuracy", "f1"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    options = parser.parse_args(arguments)
+
+    runs: list[dict[str, float]] = []
+    for seed in options.seeds:
+        runs.append({"seed": seed, **measure(options, seed)})
+        print("  ".join(f"{name} {value}" for name, value in runs[-1].items()), flush=True)
+        medians = {name: statistics.median(run[name] for run in runs) for name in options.metrics}
+        keep(options.task, {"settings": options.set, "median": medians, "runs": runs})
+    print("median  " + "  ".join(f"{name} {value:.4f}" for name, value in medians.items()))
+    return 0
+
+
+def keep(task: str, results: dict) -> None:
+    """Writes after every seed: a run that is cut short keeps what it has."""
+    file = HERE / "results" / f"{task}-quality.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(results, indent=2) + "\n")
+
+
+def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
+    """One run's metrics as the closing table shows them, and its seconds.
+
+    Raises:
+      RuntimeError: the run failed; a model below the floors is a result, not a failure.
+    """
+    settings = [f"{metric}_margin=1" for metric in options.metrics]
+    settings += [*options.set, f"seed={seed}"]
+    command = [sys.executable, str(HERE.parent / "local_runner.py"), "--task", options.task]
+    command += ["--data", options.data, "--output", options.output]
+    command += [part for setting in settings for part in ("--set", setting)]
+    started = time.monotonic()
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode not in (0, 3):
+        raise RuntimeError(f"seed {seed}: exit code {run.returncode}\n{run.stdout}")
+    found = {
+        name: float(re.search(rf"^ *{name} +([\d.]+)", run.stdout, re.MULTILINE)[1])
+        for name in options.metrics
+    }
+    trained = re.search(r"Trainer +([\d.]+) s", run.stdout)
+    return {
+        **found,
+        "trainer_seconds": float(trained[1]) if trained else 0.0,
+        "run_seconds": round(time.monotonic() - started, 1),
+    }

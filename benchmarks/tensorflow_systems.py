@@ -1,0 +1,141 @@
+"""This project and the article's recipe, as workers: see `benchmarks/worker.py`.
+
+Both train the task's head on the same encoder. The article's recipe is Keras fit on hub.KerasLayer as
+TF Hub's tutorials show it: every row padded to the task's max_length, Keras' own AdamW, float32.
+"""
+
+import argparse
+
+import components  # noqa: F401 (chooses legacy Keras, before TensorFlow is imported)
+
+# isort: split
+import tensorflow as tf
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_transform.tf_metadata import schema_utils
+from tfx.utils import io_utils
+
+from benchmarks.flops import encoder_flops, matmul_flops
+from benchmarks.worker import serve
+from components.batches import training_batches, training_rows
+from components.bert.hub import Encoder
+from components.bert.optimizer import WarmupLinearDecay, adamw
+from components.bert.precision import choose, rewritten_to
+from components.bert.tokenizer import Vocabulary
+from components.tasks import load_task
+from components.trainer import build_model
+from components.transform import preprocessing_fn
+from components.values import dump
+
+# Neither is reached in a benchmark: what is measured is the steps between.
+_WARMUP_STEPS, _TOTAL_STEPS = 1_000, 1_000_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tensorflow_systems")
+    parser.add_argument("system", choices=("project", "article"))
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--schema", required=True)
+    parser.add_argument("--records", required=True, help="a TFRecord file, gzip-compressed")
+    parser.add_argument("--encoder", required=True, help="as Encoder.to_json writes it")
+    parser.add_argument("--batch-size", required=True)
+    parser.add_argument("--precision", default="float32")
+    options = parser.parse_args()
+    task = load_task(options.task).override({"batch_size": options.batch_size})
+    encoder = Encoder.from_json(options.encoder)
+    precision = choose(options.precision)
+    raw = read_raw(options.records, options.schema)
+    rows = rows_of(raw, task, encoder).cache()
+    lengths = [inputs["input_word_ids"].shape[0] for inputs, _ in rows]
+    if options.system == "project":
+        batches = training_batches(rows, len(lengths), task.hyperparameters.batch_size, seed=0)
+        optimizer = adamw(WarmupLinearDecay(1e-5, _TOTAL_STEPS, _WARMUP_STEPS), 0.01, 1.0, 1.0)
+    else:
+        batches = padded_batches(rows, len(lengths), task.hyperparameters)
+        optimizer = tf.keras.optimizers.AdamW(1e-5)
+    model = build_model(task.head, encoder, task.hyperparameters)
+    model.compile(optimizer, loss=task.head.loss)
+    size = encoder_size(model)
+    padded = [inputs["input_word_ids"].shape for inputs, _ in batches]
+    facts = {
+        "precision": precision,
+        "rows": len(lengths),
+        "tokens": sum(lengths),
+        "padding_share": 1 - sum(lengths) / sum(rows * length for rows, length in padded),
+        "flops": sum(encoder_flops(length, *size) for length in lengths),
+    }
+    epoch = iter(batches.repeat())
+
+    def train() -> dict:
+        with rewritten_to(precision):
+            model.fit(epoch, steps_per_epoch=len(padded), verbose=0)
+        return facts
+
+    texts = [raw[name] for name in task.head.text_features]
+    tokenizer = Vocabulary(encoder.vocab_file, encoder.lower_case).tokenizer()
+    # As an argument: of a constant, TensorFlow would tokenize once and remember.
+    tokenized = tf.function(lambda columns: [tokenizer.tokenize(c).flat_values for c in columns])
+    serve(
+        {
+            "train": train,
+            "tokenize": lambda: {
+                "texts": sum(map(len, texts)),
+                "pieces": sum(map(len, tokenized(texts))),
+            },
+            "peak": lambda: {"flops_per_second": peak(precision)},
+        }
+    )
+
+
+def read_raw(records: str, schema_file: str) -> dict:
+    """All examples of a file: feature name -> tensor [examples, ...]."""
+    schema = io_utils.parse_pbtxt_file(schema_file, schema_pb2.Schema())
+    spec = schema_utils.schema_as_feature_spec(schema).feature_spec
+    examples = list(tf.data.TFRecordDataset([records], "GZIP").as_numpy_iterator())
+    return tf.io.parse_example(examples, spec)
+
+
+def rows_of(raw: dict, task, encoder: Encoder) -> tf.data.Dataset:
+    """What the Trainer makes of the examples: (inputs of the encoder, unpadded; target) a row."""
+    config = {"head": dump(task.head), "encoder": encoder.to_json()}
+    features = {
+        name: tf.cast(value, tf.int32) if name.endswith("_ids") else value
+        for name, value in preprocessing_fn(raw, config).items()
+    }
+    vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
+    examples = tf.data.Dataset.from_tensors(features)
+    return training_rows(examples, task.head, vocabulary, task.hyperparameters)
+
+
+def encoder_size(model: tf.keras.Model) -> tuple[int, int, int]:
+    """Layers, hidden size and width of the feed-forward part, from the shapes of the kernels."""
+    kernels = [v for v in model.trainable_variables if "/intermediate/kernel" in v.name]
+    return len(kernels), *kernels[0].shape
+
+
+def padded_batches(rows: tf.data.Dataset, row_count: int, hyperparameters) -> tf.data.Dataset:
+    """Shuffled batches, each row padded to max_length."""
+    length = hyperparameters.max_length
+
+    def pad(inputs, target):
+        ids = inputs["input_word_ids"]
+        padding = [[0, length - tf.size(ids)]]
+        return {
+            "input_word_ids": tf.ensure_shape(tf.pad(ids, padding), [length]),
+            "input_mask": tf.ensure_shape(tf.pad(tf.ones_like(ids), padding), [length]),
+            "input_type_ids": tf.ensure_shape(tf.pad(inputs["input_type_ids"], padding), [length]),
+        }, target
+
+    shuffled = rows.shuffle(row_count, seed=0).map(pad, num_parallel_calls=tf.data.AUTOTUNE)
+    return shuffled.batch(hyperparameters.batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def peak(precision: str) -> float:
+    """FLOP/s of square matrix products in this precision, the best of some."""
+    dtype = tf.bfloat16 if precision == "bfloat16" else tf.float32
+    matrix = tf.cast(tf.random.stateless_normal([2048, 2048], seed=[0, 0]), dtype)
+    product = tf.function(lambda: tf.reduce_sum(tf.cast(tf.matmul(matrix, matrix), tf.float32)))
+    return matmul_flops(2048, lambda: float(product()))
+
+
+if __name__ == "__main__":
+    main()

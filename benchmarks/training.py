@@ -1,0 +1,203 @@
+"""The speed of training, beside what a user would pick instead: make bench ARGS="training --mrpc DIR".
+
+Four systems train the same encoder on the same rows, in turns, one epoch over them a round:
+
+    project        as the Trainer does it, in the precision that `auto` chooses here
+    float32        the same in float32
+    article        Keras fit on hub.KerasLayer, every row padded to max_length, float32
+    huggingface    transformers and PyTorch, rows grouped by length, bfloat16 where there is
+                   (installed into .cache/huggingface on first use)
+
+The order changes from round to round. Ratios are medians of the rounds' own ratios of CPU seconds a
+row: on a machine that others use too they say more than the clock. Written to benchmarks/results:
+training.json with every round, training.md, training.svg.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+from benchmarks.worker import Worker
+from components.bert.hub import resolve
+from components.bert.precision import choose
+from components.bert.presets import DEFAULT_ENCODER, PRESETS, fetch_checkpoint
+from components.tasks import task_names
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+HUGGINGFACE = ROOT / "benchmarks" / "huggingface"
+# Examples a round: some batches each, in less time than a machine needs to change its speed.
+EXAMPLES = {"mrpc": 512, "squad": 96}
+# For all systems. 32 windows padded to 384, SQuAD's default, take the article's recipe over 10 GB.
+BATCH_SIZE = {"mrpc": 32, "squad": 16}
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks training",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for task in task_names():
+        parser.add_argument(f"--{task}", metavar="DIR", help="prepared data; else the sample")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = vars(parser.parse_args(arguments))
+    install_huggingface()
+    results = {}
+    for task in task_names():
+        with tempfile.TemporaryDirectory() as scratch:
+            draw_rows(options[task] or prepared_sample(task), pathlib.Path(scratch), EXAMPLES[task])
+            rounds = measure(task, scratch, options["rounds"])
+        results[task] = {**ratios(rounds), **rounds}
+        keep(results)
+    print((RESULTS / "training.md").read_text())
+    return 0
+
+
+def install_huggingface() -> None:
+    """An environment of its own in .cache/huggingface, and the checkpoint beside it."""
+    if (_CACHE / "ready").exists():
+        return
+    subprocess.run(["python3.11", "-m", "venv", "--clear", str(_CACHE / "venv")], check=True)
+    install = [_PYTHON, "-m", "pip", "install", "--quiet", "-r", HUGGINGFACE / "requirements.txt"]
+    subprocess.run(install, check=True)
+    checkpoint = fetch_checkpoint(PRESETS[DEFAULT_ENCODER], _CACHE)
+    checkpoint.rename(_CHECKPOINT)
+    (_CACHE / "ready").touch()
+
+
+_CACHE = ROOT / ".cache" / "huggingface"
+_PYTHON, _CHECKPOINT = str(_CACHE / "venv" / "bin" / "python"), _CACHE / "minilm-l6"
+
+
+def prepared_sample(task: str) -> str:
+    output = f"output/data/{task}"
+    command = [sys.executable, "-m", "components.prepare", task]
+    subprocess.run([*command, "--source", f"samples/{task}", "--output", output], check=True)
+    return output
+
+
+def draw_rows(data: str, folder: pathlib.Path, count: int) -> None:
+    """Writes `count` examples of the train split, evenly spread, for both environments."""
+    import tensorflow as tf
+
+    files = sorted(map(str, pathlib.Path(data, "train").glob("*")))
+    records = list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
+    drawn = records[:: max(1, len(records) // count)][:count]
+    with tf.io.TFRecordWriter(str(folder / "rows.tfrecord.gz"), "GZIP") as writer:
+        for record in drawn:
+            writer.write(record)
+    with open(folder / "rows.jsonl", "w") as file:
+        for record in drawn:
+            features = tf.train.Example.FromString(record).features.feature
+            row = {name: _values(feature) for name, feature in features.items()}
+            print(json.dumps(row), file=file)
+
+
+def _values(feature) -> list:
+    return [v.decode() for v in feature.bytes_list.value] or list(feature.int64_list.value)
+
+
+def commands(task: str, rows: str) -> dict[str, list[str]]:
+    """System -> what starts its worker."""
+    batches = ["--task", task, "--batch-size", str(BATCH_SIZE[task])]
+    ours = [sys.executable, "-m", "benchmarks.tensorflow_systems", *batches]
+    ours += ["--schema", f"schema/{task}.pbtxt", "--records", f"{rows}/rows.tfrecord.gz"]
+    ours += ["--encoder", resolve(DEFAULT_ENCODER).to_json()]
+    theirs = [_PYTHON, str(HUGGINGFACE / "speed.py"), *batches, "--rows", f"{rows}/rows.jsonl"]
+    theirs += ["--checkpoint", str(_CHECKPOINT), "--threads", str(os.cpu_count())]
+    theirs += ["--bf16"] if choose("auto") == "bfloat16" else []
+    return {
+        "project": [*ours, "project", "--precision", "auto"],
+        "float32": [*ours, "project"],
+        "article": [*ours, "article"],
+        "huggingface": theirs,
+    }
+
+
+def measure(task: str, rows: str, count: int) -> dict[str, dict[str, list[dict]]]:
+    """Kind of round -> system -> its rounds."""
+    workers = {}
+    try:
+        for system, command in commands(task, rows).items():
+            log = f"{rows}/{system}.log"
+            try:
+                workers[system] = Worker(command, log, str(ROOT))
+            except RuntimeError:
+                sys.stderr.write(pathlib.Path(log).read_text())
+                raise
+        rounds = {
+            kind: {system: [] for system in workers} for kind in ("train", "tokenize", "peak")
+        }
+        for kind, of_systems in rounds.items():
+            for worker in workers.values():  # traces, compiles, fills caches
+                worker.ask(kind)
+            for turn in range(count):
+                order = list(workers)
+                for system in order[turn % len(order) :] + order[: turn % len(order)]:
+                    of_systems[system].append(workers[system].ask(kind))
+                    print(task, kind, turn + 1, system, _short(of_systems[system][-1]), flush=True)
+    finally:
+        for worker in workers.values():
+            worker.close()
+    return rounds
+
+
+def _short(made: dict) -> str:
+    return f"{made['seconds']:.2f} s, {made['cpu_seconds']:.2f} CPU s"
+
+
+def ratios(rounds: dict) -> dict[str, float]:
+    """How many times as fast this project trains: medians over the rounds of ratios of CPU seconds."""
+    ours = rounds["train"]["project"]
+    return {
+        f"ratio_vs_{other}": round(
+            statistics.median(
+                (theirs["cpu_seconds"] / theirs["rows"]) / (own["cpu_seconds"] / own["rows"])
+                for own, theirs in zip(ours, rounds["train"][other])
+            ),
+            2,
+        )
+        for other in ("float32", "article", "huggingface")
+    }
+
+
+def keep(results: dict) -> None:
+    """Writes the figures, the table and the plot."""
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "training.json").write_text(json.dumps(results, indent=1) + "\n")
+    (RESULTS / "training.md").write_text(table(results))
+    plot = [_PYTHON, str(HUGGINGFACE / "plot.py"), str(RESULTS / "training.json")]
+    subprocess.run([*plot, str(RESULTS / "training.svg")], check=True)
+
+
+def table(results: dict) -> str:
+    """One line a system and task; figures are medians over the rounds, the spread in brackets."""
+    columns = "task, system, precision, rows/s, CPU ms a row, tokens/s, padding, of peak, memory MB"
+    lines = [f"| {columns.replace(', ', ' | ')} |", "|---" * 9 + "|"]
+    for task, result in results.items():
+        for system, made in result["train"].items():
+            top = statistics.median(r["flops_per_second"] for r in result["peak"][system])
+            lines.append(f"| {task} | {system} | {_line(made, top)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _line(made: list[dict], peak: float) -> str:
+    first = made[0]
+    rates = [r["rows"] / r["seconds"] for r in made]
+    return " | ".join(
+        [
+            first["precision"],
+            f"{statistics.median(rates):.1f} ({min(rates):.1f}-{max(rates):.1f})",
+            f"{1000 * statistics.median(r['cpu_seconds'] / r['rows'] for r in made):.1f}",
+            f"{statistics.median(r['tokens'] / r['seconds'] for r in made):,.0f}",
+            f"{first['padding_share']:.1%}",
+            f"{statistics.median(r['flops'] / r['seconds'] for r in made) / peak:.0%}",
+            f"{max(r['peak_memory_mb'] for r in made):,.0f}",
+        ]
+    )

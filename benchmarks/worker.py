@@ -1,0 +1,68 @@
+"""A system under test is a process of its own that does one round of work each time it is asked.
+
+The driver writes the name of a round on a line of the worker's standard input; the worker answers
+with a line of JSON. So several systems, each with its own packages, take turns on a machine whose
+speed drifts. Standard library only: both environments import this.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+
+def serve(rounds: Mapping[str, Callable[[], dict]]) -> None:
+    """Answers until its input ends; what a round prints goes to standard error.
+
+    Each answer is what the round returned, with its wall and CPU seconds and the process' peak memory.
+    A round that returns its own "seconds" keeps them.
+    """
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    print(json.dumps({"ready": True}), file=answers, flush=True)
+    for line in sys.stdin:
+        started, cpu_started = time.perf_counter(), time.process_time()
+        made = rounds[line.strip()]()
+        measured = {
+            "seconds": time.perf_counter() - started,
+            "cpu_seconds": time.process_time() - cpu_started,
+            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
+        print(json.dumps(measured | made), file=answers, flush=True)
+
+
+class Worker:
+    """The driver's end of one."""
+
+    def __init__(self, command: Sequence[str], log: str, directory: str):
+        """Starts it in `directory`, with its standard error in `log`, and waits until it is ready."""
+        self._log = log
+        with open(log, "w") as errors:
+            self._process = subprocess.Popen(
+                command,
+                cwd=directory,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        self._answer()
+
+    def ask(self, name: str) -> dict:
+        self._process.stdin.write(f"{name}\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _answer(self) -> dict:
+        """Raises RuntimeError where the worker has ended instead."""
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self._process.args} ended; see {self._log}")
+        return json.loads(line)
