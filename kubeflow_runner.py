@@ -16,11 +16,12 @@ import sys
 
 import yaml
 
-from components.bert.presets import DEFAULT_ENCODER
 from components.errors import InputError
 from components.quiet import quiet_stderr
-from components.tasks import load_task, task_names
+from components.tasks import load_task
 from components.tasks.base import parse_settings
+from pipeline.arguments import add_pipeline_arguments
+from pipeline.beam import beam_arguments
 
 WRITTEN, BAD_INPUT = 0, 2
 
@@ -49,23 +50,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--task", required=True, help=f"one of: {', '.join(task_names())}")
+    add_pipeline_arguments(
+        parser,
+        "TFRecords that components.prepare wrote; the gate judges eval, or test where this machine "
+        "sees the folder and it has one",
+    )
     parser.add_argument("--target", required=True, help="kfp or vertex")
     parser.add_argument("--image", required=True, help="with a tag or a digest")
     parser.add_argument("--root", required=True, help="for artifacts, and serving/TASK beside them")
-    parser.add_argument(
-        "--data",
-        required=True,
-        help="TFRecords that components.prepare wrote; the gate judges eval, or test where this "
-        "machine sees the folder and it has one",
-    )
     parser.add_argument("--output", required=True, help="the .yaml file to write")
-    parser.add_argument(
-        "--encoder", default=DEFAULT_ENCODER, help="preset, TF Hub URL, or SavedModel"
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="override a setting"
-    )
     return parser.parse_args(arguments)
 
 
@@ -73,6 +66,7 @@ def _compile(options: argparse.Namespace) -> dict:
     if not options.output.endswith((".yaml", ".yml")):
         raise InputError(f"--output {options.output}: end the name in .yaml; kfp takes no other.")
     task = load_task(options.task).override(parse_settings(options.set))
+    beam = beam_arguments(options.beam, options.beam_arg)
 
     # Seconds of imports, after what can be told without them.
     from components.bert.hub import resolve
@@ -91,6 +85,7 @@ def _compile(options: argparse.Namespace) -> dict:
         options.data,
         options.root,
         eval_split="test" if "test" in splits else "eval",
+        beam_args=beam,
     )
     return compile_spec(config, options.target, options.image)
 

@@ -9,10 +9,11 @@ import sys
 import time
 import traceback
 
-from components.bert.presets import DEFAULT_ENCODER
 from components.errors import InputError
-from components.tasks import load_task, task_names
+from components.tasks import load_task
 from components.tasks.base import parse_settings
+from pipeline.arguments import add_pipeline_arguments
+from pipeline.beam import beam_arguments
 from pipeline.one_run import only_run_in
 from pipeline.terminal import Terminal
 
@@ -37,23 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--task", required=True, help=f"one of: {', '.join(task_names())}")
-    parser.add_argument(
-        "--data", required=True, help="folder of TFRecords that components.prepare wrote"
-    )
+    add_pipeline_arguments(parser, "folder of TFRecords that components.prepare wrote")
     parser.add_argument("--output", default="output", help="folder for all that a run makes")
-    parser.add_argument(
-        "--encoder", default=DEFAULT_ENCODER, help="preset, TF Hub URL, or folder of a SavedModel"
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="override a setting"
-    )
     return parser.parse_args(arguments)
 
 
 def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     started = time.monotonic()
     task = load_task(options.task).override(parse_settings(options.set))
+    beam = beam_arguments(options.beam, options.beam_arg)
     terminal.wait_for("loading TensorFlow and TFX")
 
     # Seconds of imports, after what can be told without them.
@@ -68,7 +61,7 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     terminal.wait_for(f"encoder {options.encoder}")
     encoder = resolve(options.encoder)
     terminal.wait_for(f"checking {options.data}")
-    config, rows = local_config(task, encoder, options.data, options.output)
+    config, rows = local_config(task, encoder, options.data, options.output, beam)
     with only_run_in(config.root):
         terminal.keep_log(f"{config.root}/logs/{time.strftime('%Y%m%d-%H%M%S')}-{task.name}.log")
         print_heading(terminal, config, rows)

@@ -42,7 +42,13 @@ TARGETS = {
 
 
 def cluster_config(
-    target: str, task: Task, encoder: Encoder, data: str, root: str, eval_split: str
+    target: str,
+    task: Task,
+    encoder: Encoder,
+    data: str,
+    root: str,
+    eval_split: str,
+    beam_args: tuple[str, ...],
 ) -> PipelineConfig:
     """The configuration of runs on a cluster, whose data and root this machine need not see.
 
@@ -69,6 +75,7 @@ def cluster_config(
         eval_split=eval_split,
         baseline=TARGETS[target].baseline,
         keeps_metadata=False,
+        beam_args=beam_args,
     )
 
 

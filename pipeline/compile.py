@@ -14,11 +14,12 @@ import os
 import sys
 from typing import Any
 
-from components.bert.presets import DEFAULT_ENCODER
 from components.errors import InputError
 from components.quiet import quiet_stderr
-from components.tasks import load_task, task_names
+from components.tasks import load_task
 from components.tasks.base import parse_settings
+from pipeline.arguments import add_pipeline_arguments
+from pipeline.beam import beam_arguments
 from pipeline.graph import BAD_INPUT, config_to_json, describe, edges, read_graph, write_whole
 
 
@@ -40,17 +41,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("orchestrator", choices=["airflow"])
-    parser.add_argument("--task", required=True, help=f"one of: {', '.join(task_names())}")
-    parser.add_argument(
-        "--data", required=True, help="folder of TFRecords that components.prepare wrote"
-    )
+    add_pipeline_arguments(parser, "folder of TFRecords that components.prepare wrote")
     parser.add_argument("--output", default="output", help="folder for all that runs make")
-    parser.add_argument(
-        "--encoder", default=DEFAULT_ENCODER, help="preset, TF Hub URL, or folder of a SavedModel"
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="override a setting"
-    )
     parser.add_argument("--graph", required=True, help="the file to write")
     parser.add_argument("--schedule", help="cron expression, such as '0 2 * * *'; else none")
     parser.add_argument("--run-id", help="compile one run, of this id in ML Metadata")
@@ -63,6 +55,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 def _compile(options: argparse.Namespace) -> str:
     """Writes the files and returns what to tell the user."""
     task = load_task(options.task).override(parse_settings(options.set))
+    beam = beam_arguments(options.beam, options.beam_arg)
 
     # Seconds of imports, after what can be told without them.
     from tfx.dsl.compiler.compiler import Compiler
@@ -72,11 +65,12 @@ def _compile(options: argparse.Namespace) -> str:
     from pipeline.pipeline import create_pipeline
 
     encoder = resolve(_absolute_folder(options.encoder))
-    config, rows = local_config(task, encoder, options.data, options.output)
+    config, rows = local_config(task, encoder, options.data, options.output, beam)
     pipeline = Compiler().compile(create_pipeline(config))
     nodes = [node.pipeline_node for node in pipeline.nodes]
     upstream = {node.node_info.id: list(node.upstream_nodes) for node in nodes}
-    graph = describe(config, upstream, options.schedule)
+    beam_options = ["--beam", options.beam, *(f"--beam-arg={a}" for a in options.beam_arg)]
+    graph = describe(config, upstream, options.schedule, beam_options)
     if options.same_stages_as:
         _refuse_other_stages(graph, options.same_stages_as)
     if options.run_id:

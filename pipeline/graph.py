@@ -19,6 +19,7 @@ import json
 import os
 import pathlib
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from components.bert.hub import Encoder
@@ -35,7 +36,10 @@ _STAGES_UNLIKE_THE_REST = {"Trainer": {"pool": "gpu", "timeout_hours": 24}}
 
 
 def describe(
-    config: PipelineConfig, upstream: dict[str, list[str]], schedule: str | None
+    config: PipelineConfig,
+    upstream: dict[str, list[str]],
+    schedule: str | None,
+    beam: Sequence[str],
 ) -> dict[str, Any]:
     """The graph of a pipeline.
 
@@ -44,6 +48,7 @@ def describe(
         default of each run.
       upstream: id of each node -> ids of those that come before it.
       schedule: cron expression, or None for runs that are asked for.
+      beam: the arguments that say where Beam's stages run, of all runs.
     """
     python = [sys.executable, "-m"]
     compile_run = [*python, "pipeline.compile", "airflow", "--task", config.task.name]
@@ -58,7 +63,7 @@ def describe(
             "encoder": config.encoder.handle,
             **config.task.settings(),
         },
-        "compile": [*compile_run, "--output", config.root],
+        "compile": [*compile_run, "--output", config.root, *beam],
         "nodes": {
             node: {
                 "upstream": before,

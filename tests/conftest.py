@@ -25,7 +25,9 @@ class Project:
             [sys.executable, *arguments], cwd=self.root, capture_output=True, text=True
         )
 
-    def pipeline(self, *settings: str) -> subprocess.CompletedProcess:
+    def pipeline(
+        self, *settings: str, output: str = "output", more: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess:
         """One run with the tiny encoder, which learns nothing in so few steps, and floors to match."""
         lenient = (
             "epochs=1",
@@ -36,8 +38,8 @@ class Project:
         )
         sets = [part for setting in (*lenient, *settings) for part in ("--set", setting)]
         return self.run(
-            *("local_runner.py", "--task", "mrpc", "--data", "data", "--output", "output"),
-            *("--encoder", self.encoder, *sets),
+            *("local_runner.py", "--task", "mrpc", "--data", "data", "--output", output),
+            *("--encoder", self.encoder, *sets, *more),
         )
 
     def versions(self) -> list[pathlib.Path]:

@@ -33,7 +33,9 @@ def dags(tmp_path) -> pathlib.Path:
     )
     folder = tmp_path / "dags"
     folder.mkdir()
-    (folder / "mrpc.graph.json").write_text(json.dumps(graph.describe(config, EDGES, "0 2 * * *")))
+    (folder / "mrpc.graph.json").write_text(
+        json.dumps(graph.describe(config, EDGES, "0 2 * * *", []))
+    )
     (folder / "airflow_dag.py").write_bytes((REPOSITORY / "airflow_dag.py").read_bytes())
     return folder
 

@@ -15,6 +15,7 @@ from components.bert.hub import Encoder, cache_directory
 from components.errors import InputError
 from components.tasks import load_task
 from pipeline import container
+from pipeline.beam import PROFILES
 from pipeline.cluster import IMAGE_CACHE, TARGETS, cluster_config
 from pipeline.kubeflow import compile_spec, refused_parts
 
@@ -32,7 +33,8 @@ ENCODER = Encoder(
 
 
 def config(target="kfp", root="gs://bucket/root", data="gs://bucket/data", encoder=ENCODER):
-    return cluster_config(target, load_task("mrpc"), encoder, data, root, "eval")
+    beam = PROFILES["local"].arguments
+    return cluster_config(target, load_task("mrpc"), encoder, data, root, "eval", beam)
 
 
 def stages(spec: dict) -> dict[str, dict]:

@@ -1,0 +1,111 @@
+"""Where the Beam stages run: one name for each engine, and the arguments that it stands for.
+
+    --beam flink --beam-arg flink_master=HOST:8081 --beam-arg environment_type=LOOPBACK
+
+Each is Beam's own: https://beam.apache.org/documentation/runners/capability-matrix/. None may be left to
+Beam's choice: its default runner downloads a program.
+"""
+
+import argparse
+import dataclasses
+import difflib
+import pathlib
+import socket
+from collections.abc import Sequence
+
+from components.errors import InputError
+
+_SETUP_FILE = pathlib.Path(__file__).resolve().parent.parent / "setup.py"
+_CONNECT_SECONDS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """Attributes:
+    arguments: Beam's, always given.
+    required: names of those that only the user knows.
+    installs: whether its workers install this project by themselves, with setup.py.
+    """
+
+    arguments: tuple[str, ...]
+    required: tuple[str, ...] = ()
+    installs: bool = False
+
+
+PROFILES = {
+    # In this process. On MRPC its own multi-process mode took 30 times as long.
+    "local": Profile(("--runner=DirectRunner", "--direct_running_mode=in_memory")),
+    "parallel": Profile(
+        (
+            "--runner=DirectRunner",
+            "--direct_running_mode=multi_processing",
+            "--direct_num_workers=0",  # one a core
+        )
+    ),
+    "portable": Profile(("--runner=PortableRunner",), ("job_endpoint", "environment_type")),
+    "flink": Profile(("--runner=FlinkRunner",), ("flink_master", "environment_type")),
+    "spark": Profile(("--runner=SparkRunner",), ("spark_master_url", "environment_type")),
+    "dataflow": Profile(
+        ("--runner=DataflowRunner",), ("project", "region", "temp_location"), installs=True
+    ),
+}
+
+
+def beam_arguments(profile: str, assignments: Sequence[str]) -> tuple[str, ...]:
+    """The arguments of a profile with the user's own.
+
+    Args:
+      profile: a key of PROFILES.
+      assignments: NAME=VALUE, or NAME of a flag, of Beam's pipeline options.
+
+    Raises:
+      InputError: an unknown profile or option, one that is missing, or no job server at job_endpoint.
+    """
+    if profile not in PROFILES:
+        near = difflib.get_close_matches(profile, PROFILES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise InputError(
+            f"There is no Beam profile {profile!r}.{hint} There are: {', '.join(PROFILES)}."
+        )
+    known = PROFILES[profile]
+    given = dict(a.removeprefix("--").partition("=")[::2] for a in assignments)
+    if absent := [name for name in known.required if not given.get(name)]:
+        raise InputError(
+            f"--beam {profile} needs {', '.join(absent)}. Pass "
+            + " ".join(f"--beam-arg {name}=..." for name in absent)
+        )
+    if assignments:
+        _refuse_unknown(given)
+    if "job_endpoint" in given:
+        _refuse_silent(given["job_endpoint"])
+    installs = (f"--setup_file={_SETUP_FILE}",) if known.installs else ()
+    own = (f"--{name}={value}" if value else f"--{name}" for name, value in given.items())
+    return (*known.arguments, *installs, *own)
+
+
+def _refuse_unknown(given: dict[str, str]) -> None:
+    """Beam logs a warning for an option it does not know, and goes on without it."""
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    parser = argparse.ArgumentParser(add_help=False, conflict_handler="resolve")
+    for kind in PipelineOptions.__subclasses__():
+        kind._add_argparse_args(parser)  # where Beam has each kind of option declare itself
+    options = {o.removeprefix("--") for o in parser._option_string_actions}
+    for name in given:
+        if name not in options:
+            near = difflib.get_close_matches(name, options, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"--beam-arg {name}: Beam has no such option.{hint}")
+
+
+def _refuse_silent(endpoint: str) -> None:
+    host, _, port = endpoint.rpartition(":")
+    if not host or not port.isdigit():
+        raise InputError(f"--beam-arg job_endpoint={endpoint}: write HOST:PORT.")
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
+    except OSError as error:
+        raise InputError(
+            f"No job server answers at {endpoint} ({error}). Start it, or pass another "
+            "--beam-arg job_endpoint=HOST:PORT."
+        ) from None

@@ -1,0 +1,56 @@
+import socket
+
+import pytest
+
+from components.errors import InputError
+from pipeline.beam import PROFILES, beam_arguments
+
+
+def test_every_profile_names_its_runner():
+    """Beam would choose one itself, and download it."""
+    for name, profile in PROFILES.items():
+        assert any(a.startswith("--runner=") for a in profile.arguments), name
+
+
+def test_what_the_user_gives_follows_the_profile():
+    given = ["project=p", "region=r", "temp_location=gs://b/t", "--num_workers=7", "experiments=x"]
+    arguments = beam_arguments("dataflow", given)
+    assert arguments[0] == "--runner=DataflowRunner"
+    assert arguments[1].startswith("--setup_file=") and arguments[1].endswith("/setup.py")
+    assert arguments[2:] == (
+        *("--project=p", "--region=r", "--temp_location=gs://b/t", "--num_workers=7"),
+        "--experiments=x",
+    )
+
+
+@pytest.mark.parametrize(
+    ("profile", "given", "expected"),
+    [
+        ("flnik", [], "Did you mean 'flink'"),
+        (
+            "dataflow",
+            ["project=p", "region="],
+            "--beam-arg region=... --beam-arg temp_location=...",
+        ),
+        ("flink", ["flink_master=h:1"], "--beam-arg environment_type="),
+        ("local", ["direct_num_wrkers=2"], "Did you mean 'direct_num_workers'"),
+        ("portable", ["job_endpoint=8099", "environment_type=EXTERNAL"], "write HOST:PORT"),
+    ],
+)
+def test_wrong_arguments_are_answered_with_a_remedy(profile, given, expected):
+    with pytest.raises(InputError) as error:
+        beam_arguments(profile, given)
+    assert expected in str(error.value)
+
+
+def test_a_job_server_that_does_not_answer_is_told_before_the_run():
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        address = f"localhost:{listener.getsockname()[1]}"
+        given = [f"job_endpoint={address}", "environment_type=EXTERNAL"]
+        with pytest.raises(InputError, match=f"No job server answers at {address}"):
+            beam_arguments("portable", given)
+        listener.listen()
+        assert beam_arguments("portable", given)[-2:] == (
+            *(f"--job_endpoint={address}", "--environment_type=EXTERNAL"),
+        )
