@@ -1,10 +1,10 @@
-"""What the README's tables are made from: python -m benchmarks training | quality."""
+"""What the README's tables are made from: python -m benchmarks training | quality | scaling."""
 
 import sys
 
-from benchmarks import quality, training
+from benchmarks import quality, scaling, training
 
-COMMANDS = {"training": training.main, "quality": quality.main}
+COMMANDS = {"training": training.main, "quality": quality.main, "scaling": scaling.main}
 
 
 def main() -> int:
