@@ -21,6 +21,8 @@ from components.bert.hub import Encoder
 from components.bert.optimizer import WarmupLinearDecay, adamw
 from components.bert.precision import choose, rewritten_to
 from components.bert.tokenizer import Vocabulary
+from components.fit import training_step
+from components.strategies import shares
 from components.tasks import load_task
 from components.trainer import build_model
 from components.transform import preprocessing_fn
@@ -53,7 +55,6 @@ def main() -> None:
         batches = padded_batches(rows, len(lengths), task.hyperparameters)
         optimizer = tf.keras.optimizers.AdamW(1e-5)
     model = build_model(task.head, encoder, task.hyperparameters)
-    model.compile(optimizer, loss=task.head.loss)
     size = encoder_size(model)
     padded = [inputs["input_word_ids"].shape for inputs, _ in batches]
     facts = {
@@ -63,11 +64,21 @@ def main() -> None:
         "padding_share": 1 - sum(lengths) / sum(rows * length for rows, length in padded),
         "flops": sum(encoder_flops(length, *size) for length in lengths),
     }
-    epoch = iter(batches.repeat())
+    if options.system == "project":
+        optimizer.build(model.trainable_variables)
+        step = training_step(model, task.head, optimizer)
+        epoch = iter(shares(batches.repeat(), model.distribute_strategy))
+    else:
+        model.compile(optimizer, loss=task.head.loss)
+        epoch = iter(batches.repeat())
 
     def train() -> dict:
         with rewritten_to(precision):
-            model.fit(epoch, steps_per_epoch=len(padded), verbose=0)
+            if options.system == "article":
+                model.fit(epoch, steps_per_epoch=len(padded), verbose=0)
+            else:
+                losses = [step(epoch) for _ in padded]
+                float(losses[-1])  # waits for all of them
         return facts
 
     texts = [raw[name] for name in task.head.text_features]

@@ -1,26 +1,53 @@
 """The training loop."""
 
 import logging
+import math
 import time
 
 import tensorflow as tf
 
 from components.batches import count_rows, training_batches
 from components.bert.optimizer import WarmupLinearDecay, adamw
+from components.checkpoints import Checkpoints
+from components.errors import InputError
+from components.strategies import shares
 from components.tasks.base import Hyperparameters
 
 progress = logging.getLogger("progress")
 
+_LOOK_EVERY = 5  # steps
+# A loss this many times the first one is no bad batch any more.
+_EXPLOSION = 100.0
+
+
+class Diverged(InputError):
+    """The loss or the weights are no numbers any more, or far too large: the settings are at fault."""
+
 
 def fit(
-    model,
+    model: tf.keras.Model,
     head,
     rows: tf.data.Dataset,
     hyperparameters: Hyperparameters,
     log_dir: str,
     precision: str,
+    checkpoints: Checkpoints | None = None,
 ) -> None:
-    """Trains in place, within `rewritten_to(precision)`, and writes TensorBoard events to `log_dir`."""
+    """Trains in place, within `rewritten_to(precision)`, and writes TensorBoard events to `log_dir`.
+
+    A step's result depends on the hyperparameters, the rows and the step's number, not on where the
+    process began; so a training that goes on from a checkpoint ends as if nothing had happened.
+
+    Args:
+      model: made in the scope of the strategy that it trains under.
+      head, rows: see `components/heads` and `components/batches.py`.
+      log_dir: "" for no events.
+      precision: see `components/bert/precision.py`.
+      checkpoints: where to go on from and to write to; None for neither.
+
+    Raises:
+      Diverged: see there; nothing that was trained so far is of use.
+    """
     row_count = count_rows(rows)
     steps_per_epoch = -(-row_count // hyperparameters.batch_size)
     total_steps = steps_per_epoch * hyperparameters.epochs
@@ -29,6 +56,28 @@ def fit(
         total_steps,
         int(total_steps * hyperparameters.warmup_share),
     )
+    with model.distribute_strategy.scope():
+        optimizer = _optimizer(schedule, hyperparameters, precision)
+        optimizer.build(model.trainable_variables)  # else the first step is traced twice
+    run_step = training_step(model, head, optimizer)
+    done = checkpoints.restore(model, optimizer) if checkpoints else 0
+    watch = _Watch(done, total_steps, hyperparameters.batch_size, schedule, log_dir)
+    while done < total_steps:
+        epoch, skipped = divmod(done, steps_per_epoch)
+        # Another order in each epoch, known without going through the epochs before.
+        seed = hyperparameters.seed + 1_000_003 * epoch
+        batches = training_batches(rows, row_count, hyperparameters.batch_size, seed)
+        iterator = iter(shares(batches.skip(skipped), model.distribute_strategy))
+        for _ in range(skipped, steps_per_epoch):
+            watch.add(run_step(iterator))
+            done += 1
+            if checkpoints and checkpoints.is_due() and done < total_steps:
+                watch.check(model)
+                checkpoints.save(done, model, optimizer)
+    watch.check(model)
+
+
+def _optimizer(schedule: WarmupLinearDecay, hyperparameters: Hyperparameters, precision: str):
     optimizer = adamw(
         schedule,
         hyperparameters.weight_decay,
@@ -37,44 +86,98 @@ def fit(
     )
     if precision == "float16":  # Small gradients would be 0 in it.
         optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
-    model.compile(optimizer, loss=head.loss)
-    model.optimizer.build(model.trainable_variables)  # else the first step is traced twice
-    batches = training_batches(rows, row_count, hyperparameters.batch_size, hyperparameters.seed)
-    model.fit(
-        batches.repeat(),
-        epochs=hyperparameters.epochs,
-        steps_per_epoch=steps_per_epoch,
-        verbose=0,
-        callbacks=[
-            tf.keras.callbacks.TensorBoard(log_dir, update_freq=10),
-            Progress(total_steps, hyperparameters.batch_size),
-        ],
-    )
+    return optimizer
 
 
-class Progress(tf.keras.callbacks.Callback):
-    """Logs step, loss, examples a second and time left."""
+def training_step(model, head, optimizer):
+    """A function: iterator over `shares` -> the loss of its next batch, float32 [].
 
-    def __init__(self, total_steps: int, batch_size: int):
-        super().__init__()
-        self._total, self._batch_size, self._step = total_steps, batch_size, 0
+    It is traced as it stands. Nothing in it needs AutoGraph, and converting Keras' and TF Hub's own
+    code with it takes longer than training on a small data set.
+    """
+    strategy = model.distribute_strategy
 
-    def on_train_batch_end(self, batch, logs=None):
-        self._step += 1
-        if self._step == 1:
-            self._started = (
-                time.monotonic()
-            )  # the first step is traced, which says nothing of speed
-        if self._step == 1 or (self._step % 5 and self._step != self._total):
-            return
+    @tf.autograph.experimental.do_not_convert
+    def on_replica(inputs, targets, weight):
+        with tf.GradientTape() as tape:
+            loss = head.loss(targets, model(inputs, training=True)) * weight
+        gradients = optimizer.compute_gradients(loss, model.trainable_variables, tape)
+        # The embeddings' are sparse and name a word as often as it occurs: summed, they have a norm to
+        # clip by, and the same shape on all replicas.
+        dense = [(tf.convert_to_tensor(gradient), variable) for gradient, variable in gradients]
+        optimizer.apply_gradients(dense)  # adds up over all replicas, then clips
+        return loss
+
+    @tf.function(autograph=False)
+    def step(iterator):
+        losses = strategy.run(on_replica, args=next(iterator))
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
+
+    return step
+
+
+class _Watch:
+    """Reports how training goes, and stops it when it goes wrong.
+
+    A loss is read some steps after it was asked for, so that a GPU need not wait for Python.
+    """
+
+    def __init__(self, done: int, total: int, batch_size: int, schedule, log_dir: str):
+        self._first = self._done = done
+        self._total, self._batch_size, self._schedule = total, batch_size, schedule
+        self._unread: list[tf.Tensor] = []
+        self._limit = math.inf
+        self._events = tf.summary.create_file_writer(log_dir) if log_dir else None
+
+    def add(self, loss: tf.Tensor) -> None:
+        """Takes note of one more step, whose loss need not have been computed yet."""
+        self._unread.append(loss)
+        self._done += 1
+        if self._done == self._first + 1:
+            self._read()
+            self._started = time.monotonic()  # the first step is traced, which is not its speed
+        elif self._done % _LOOK_EVERY == 0 or self._done == self._total:
+            self._report(self._read())
+
+    def check(self, model: tf.keras.Model) -> None:
+        """Raises Diverged where a loss is bad, or a weight is not finite."""
+        self._read()
+        finite = [tf.reduce_all(tf.math.is_finite(v)) for v in model.trainable_variables]
+        if not tf.reduce_all(finite):
+            raise self._diverged(self._done, "weights are not finite")
+
+    def _read(self) -> float:
+        """The last loss, after a look at all that were not looked at."""
+        losses, self._unread = [float(loss) for loss in self._unread], []
+        for step, loss in enumerate(losses, self._done - len(losses) + 1):
+            if not loss <= self._limit:  # NaN is not, either.
+                raise self._diverged(step, f"the loss is {loss:.4g}")
+            if math.isinf(self._limit):
+                self._limit = _EXPLOSION * max(loss, 1.0)
+        return losses[-1] if losses else math.nan
+
+    def _diverged(self, step: int, what: str) -> Diverged:
+        rate = float(self._schedule(step - 1))
+        return Diverged(
+            f"training has diverged: at step {step} of {self._total}, with a learning rate of "
+            f"{rate:.3g}, {what}. Nothing is exported. Pass a lower --set learning_rate= or "
+            "head_learning_rate=, or a longer --set warmup_share=; where precision is float16, try "
+            "float32."
+        )
+
+    def _report(self, loss: float) -> None:
         seconds = time.monotonic() - self._started
-        timed = self._step - 1
-        left = seconds / timed * (self._total - self._step)
+        timed = self._done - self._first - 1
+        left = seconds / timed * (self._total - self._done)
         progress.info(
             "step %d/%d  loss %.4f  %.1f examples/s  %d:%02d left",
-            self._step,
+            self._done,
             self._total,
-            logs["loss"],
+            loss,
             timed * self._batch_size / seconds,
             *divmod(int(left), 60),
         )
+        if self._events:
+            with self._events.as_default(step=self._done):
+                tf.summary.scalar("loss", loss)
+                tf.summary.scalar("learning_rate", self._schedule(self._done - 1))

@@ -10,6 +10,7 @@ from components.batches import count_untrainable, read_examples, training_rows
 from components.bert.hub import Encoder
 from components.bert.precision import choose, rewritten_to
 from components.bert.tokenizer import Vocabulary
+from components.checkpoints import Checkpoints, training_key
 from components.fit import fit
 from components.serving import Servable, export
 from components.tasks.base import Hyperparameters
@@ -22,7 +23,8 @@ def run_fn(fn_args) -> None:
     """Fine-tunes the encoder with the task's head and exports it; TFX calls it.
 
     Args:
-      fn_args: TFX's FnArgs; its custom_config holds `head`, `encoder` and `hyperparameters`, as JSON.
+      fn_args: TFX's FnArgs; its custom_config holds `head`, `encoder` and `hyperparameters`, as JSON,
+        the hash of the `code`, and the folder for `checkpoints`, "" for none.
     """
     config = fn_args.custom_config
     head = load(config["head"])
@@ -32,17 +34,17 @@ def run_fn(fn_args) -> None:
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
 
     tf.keras.utils.set_random_seed(hyperparameters.seed)
-    examples = read_examples(
-        tf.io.gfile.glob(fn_args.train_files), transform.transformed_feature_spec()
-    )
+    files = tf.io.gfile.glob(fn_args.train_files)
+    examples = read_examples(files, transform.transformed_feature_spec())
     if left_out := count_untrainable(examples, head):
         progress.info("%d examples left out: see components/heads, `trainable`", left_out)
     rows = training_rows(examples, head, vocabulary, hyperparameters)
     model = build_model(head, encoder, hyperparameters)
     precision = choose(hyperparameters.precision)
     progress.info("training in %s", precision)
+    checkpoints = _checkpoints(config, files)
     with rewritten_to(precision):
-        fit(model, head, rows, hyperparameters, fn_args.model_run_dir, precision)
+        fit(model, head, rows, hyperparameters, fn_args.model_run_dir, precision, checkpoints)
     servable = Servable(
         model,
         transform.transform_features_layer(),
@@ -52,28 +54,30 @@ def run_fn(fn_args) -> None:
         transform.raw_feature_spec(),
     )
     export(servable, fn_args.serving_model_dir)
+    if checkpoints:
+        checkpoints.remove()
+
+
+def _checkpoints(config: dict[str, str], files: list[str]) -> Checkpoints | None:
+    """Where an earlier attempt at the same training has left its own; TFX gives each a new folder."""
+    if not config["checkpoints"]:
+        return None
+    settings = [text for name, text in sorted(config.items()) if name != "checkpoints"]
+    return Checkpoints(f"{config['checkpoints']}/{training_key(settings, files)}")
 
 
 def build_model(head, encoder: Encoder, hyperparameters: Hyperparameters) -> tf.keras.Model:
     """The encoder's three inputs [batch, length] -> the head's logits."""
     layer = hub.KerasLayer(encoder.path, trainable=True, name="encoder")
-    # Encoders that this project made have one, see components/bert/layers.py.
-    if hasattr(layer.resolved_object, "dropout_seed"):
-        layer.resolved_object.dropout_seed.assign(hyperparameters.seed)
     inputs = {
         name: tf.keras.Input([None], dtype=tf.int32, name=name)
         for name in ("input_word_ids", "input_mask", "input_type_ids")
     }
-    return FineTuned(inputs, head.logits(inputs, layer(inputs), hyperparameters.dropout))
-
-
-class FineTuned(tf.keras.Model):
-    """A Keras model whose step is traced as it stands.
-
-    Nothing in the step needs AutoGraph, and converting Keras' and TF Hub's own code with it takes
-    longer than training on a small data set.
-    """
-
-    @tf.autograph.experimental.do_not_convert
-    def train_step(self, data):
-        return super().train_step(data)
+    model = tf.keras.Model(inputs, head.logits(inputs, layer(inputs), hyperparameters.dropout))
+    # Encoders that this project made have one, see components/bert/layers.py.
+    droppers = [
+        item for item in (layer.resolved_object, *model.layers) if hasattr(item, "dropout_seed")
+    ]
+    for place, dropper in enumerate(droppers):  # one sequence of masks would not do for two
+        dropper.dropout_seed.assign(hyperparameters.seed + (place << 32))
+    return model

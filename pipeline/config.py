@@ -51,6 +51,12 @@ class PipelineConfig:
         return f"{self.root}/metadata/{self.task.name}.sqlite"
 
     @property
+    def checkpoints(self) -> str:
+        """Of trainings that were cut off; "" where TensorFlow has no file system for the root."""
+        has_file_system = "://" not in self.root or self.root.startswith("gs://")
+        return f"{self.root}/checkpoints/{self.task.name}" if has_file_system else ""
+
+    @property
     def serving(self) -> str:
         """Base path of a model server: one numbered folder a version."""
         return f"{self.root}/serving/{self.task.name}"

@@ -68,6 +68,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
             **head_and_encoder,
             "hyperparameters": dump(task.hyperparameters),
             "code": code_sha256("components.trainer", head_module),
+            "checkpoints": config.checkpoints,
         },
     )
 

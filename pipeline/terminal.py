@@ -99,7 +99,7 @@ class Terminal:
 
     def _follow(self, record: logging.LogRecord) -> bool:
         if record.name == "progress":
-            self._progress(record.getMessage())
+            self._progress(record.getMessage(), record.levelno > logging.INFO)
         elif record.msg == "Component %s is running.":
             self._stage, self._cached = record.args[0], False
             self.wait_for(self._stage)
@@ -112,8 +112,10 @@ class Terminal:
             self._stage = None
         return True
 
-    def _progress(self, message: str) -> None:
-        if self._live:
+    def _progress(self, message: str, lasting: bool) -> None:
+        if lasting:  # above the live line, which goes on
+            self.console.print(f"    {message}", markup=False, soft_wrap=True)
+        elif self._live:
             self._live.update(Spinner("dots", Text(f"{self._stage}  {message}")))
         elif time.monotonic() - self._shown > _PLAIN_PROGRESS_SECONDS:
             self._shown = time.monotonic()

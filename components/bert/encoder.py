@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from components.bert.layers import Dropout, layer_norm, no_dropout
+from components.bert.layers import Dropout, dropout_state, layer_norm, no_dropout
 
 ACTIVATIONS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "gelu": lambda x: tf.nn.gelu(x, approximate=False),
@@ -107,7 +107,7 @@ class Bert(tf.Module):
     Attributes:
       config: see `EncoderConfig`.
       weights: the variables by name, as `variable_shapes` names them.
-      dropout_seed: int64 []; other masks for each value.
+      dropout_seed, dropout_calls: int64 []; other masks for each pair. A call in training counts up.
     """
 
     def __init__(self, config: EncoderConfig, values: Mapping[str, np.ndarray]):
@@ -117,7 +117,7 @@ class Bert(tf.Module):
             name: tf.Variable(values[name], name=name, dtype=tf.float32, shape=shape)
             for name, shape in variable_shapes(config).items()
         }
-        self.dropout_seed = tf.Variable(0, False, name="dropout_seed", dtype=tf.int64)
+        self.dropout_seed, self.dropout_calls = dropout_state()
 
     def __call__(
         self, inputs: Mapping[str, tf.Tensor], training: bool = False
@@ -134,8 +134,7 @@ class Bert(tf.Module):
           "encoder_outputs", a list of one [B, T, H] per layer.
         """
         config = self.config
-        sites = 1 + 3 * config.num_layers
-        dropout = Dropout(self.dropout_seed.read_value(), sites) if training else no_dropout
+        dropout = self._dropout() if training else no_dropout
         batch, length = tf.unstack(tf.shape(inputs["input_word_ids"]))
         rows = dropout(self._embed(inputs, length), config.dropout)
         # [B, 1, 1, T]: added to the scores; exp of it is 0 in float32.
@@ -152,6 +151,10 @@ class Bert(tf.Module):
             "sequence_output": sequence,
             "encoder_outputs": outputs,
         }
+
+    def _dropout(self) -> Dropout:
+        call = self.dropout_calls.assign_add(1, read_value=True)
+        return Dropout(self.dropout_seed.read_value(), call, sites=1 + 3 * self.config.num_layers)
 
     def _embed(self, inputs: Mapping[str, tf.Tensor], length: tf.Tensor) -> tf.Tensor:
         """Three int32 [B, T] -> [B*T, H]."""
@@ -227,7 +230,7 @@ def save(
     root.variables = list(bert.weights.values())
     root.trainable_variables = list(bert.weights.values())
     root.regularization_losses = []
-    root.dropout_seed = bert.dropout_seed
+    root.dropout_seed, root.dropout_calls = bert.dropout_seed, bert.dropout_calls
     root.do_lower_case = tf.Variable(lower_case, trainable=False, name="do_lower_case")
     with tempfile.TemporaryDirectory() as scratch:
         vocab_file = os.path.join(scratch, "vocab.txt")

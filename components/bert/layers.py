@@ -10,16 +10,16 @@ class Dropout:
     is kept if it reaches a threshold, 256 * rate rounded up or down at random so that its mean is
     exact: every element is dropped with probability `rate`. The rounding is drawn for a whole tensor.
 
-    Masks are a function of `seed` and of how often the function that holds this was called. TensorFlow
-    gives no way for tf.random.set_seed to reach into a SavedModel; assigning the seed does it.
+    Masks are a function of two numbers and of nothing else, so that a training that was cut off goes on
+    with the masks that it would have had.
     """
 
-    def __init__(self, seed: tf.Tensor, sites: int):
-        """seed: int64 []; sites: how many times the object will be called in one forward pass."""
-        # Fixed seeds, so that each run of a program draws the same sequence.
-        draws = tf.random.uniform([sites], maxval=tf.int64.max, dtype=tf.int64, seed=1)
+    def __init__(self, seed: tf.Tensor, call: tf.Tensor, sites: int):
+        """seed, call: int64 []; sites: how many times the object will be called in one forward pass."""
+        key = tf.stack([seed, call])
+        draws = tf.random.stateless_uniform([sites], key, minval=None, maxval=None, dtype=tf.int64)
         self._seeds = iter(tf.unstack(tf.stack([tf.fill([sites], seed), draws], axis=1)))
-        self._roundings = iter(tf.unstack(tf.random.uniform([sites], seed=2)))
+        self._roundings = iter(tf.unstack(tf.random.stateless_uniform([sites], key)))
 
     def __call__(self, x: tf.Tensor, rate: float) -> tf.Tensor:
         """Any shape -> the same shape, `rate` of it 0, the rest larger by 1 / (1 - rate)."""
@@ -38,6 +38,39 @@ class Dropout:
 def no_dropout(x: tf.Tensor, rate: float) -> tf.Tensor:
     del rate
     return x
+
+
+def dropout_state() -> tuple[tf.Variable, tf.Variable]:
+    """The seed of a `Dropout` and the number of its call, int64 [] each.
+
+    Replicas share the seed, and each counts its own calls.
+    """
+    return tf.Variable(0, False, name="dropout_seed", dtype=tf.int64), tf.Variable(
+        0,
+        False,
+        name="dropout_calls",
+        dtype=tf.int64,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+
+
+class HeadDropout(tf.keras.layers.Layer):
+    """`Dropout` as a Keras layer; it is active in training only.
+
+    Attributes:
+      dropout_seed, dropout_calls: see `dropout_state`.
+    """
+
+    def __init__(self, rate: float):
+        super().__init__()
+        self._rate = rate
+        self.dropout_seed, self.dropout_calls = dropout_state()
+
+    def call(self, x, training=None):
+        if not training:
+            return x
+        return Dropout(self.dropout_seed, self.dropout_calls.assign_add(1), sites=1)(x, self._rate)
 
 
 def layer_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:

@@ -57,6 +57,8 @@ class PairClassification:
         """
         import tensorflow as tf
 
+        from components.bert.layers import HeadDropout
+
         second = inputs["input_type_ids"]
         states = outputs["sequence_output"]
         u = _mean(states, inputs["input_mask"] - second)
@@ -65,7 +67,7 @@ class PairClassification:
         seen = tf.concat([tf.keras.layers.LayerNormalization()(part) for part in seen], axis=-1)
         return tf.keras.layers.Dense(
             self.num_labels, kernel_initializer="zeros", dtype=tf.float32, name="logits"
-        )(tf.keras.layers.Dropout(dropout)(seen))
+        )(HeadDropout(dropout)(seen))
 
     def loss(self, targets, logits):
         """targets: int64 [batch] or, as Keras hands it over, [batch, 1]; logits: [batch, num_labels]."""

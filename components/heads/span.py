@@ -124,12 +124,14 @@ class SpanExtraction:
         """
         import tensorflow as tf
 
+        from components.bert.layers import HeadDropout
+
         logits = tf.keras.layers.Dense(
             2,
             kernel_initializer=tf.keras.initializers.TruncatedNormal(stddev=0.02),
             dtype=tf.float32,
             name="logits",
-        )(tf.keras.layers.Dropout(dropout)(outputs["sequence_output"]))
+        )(HeadDropout(dropout)(outputs["sequence_output"]))
         chosen = _context(inputs) + tf.one_hot(0, tf.shape(inputs["input_mask"])[1], dtype=tf.int32)
         return logits + (tf.cast(chosen, tf.float32)[:, :, None] - 1.0) * 1e9
 

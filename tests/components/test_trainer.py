@@ -1,4 +1,6 @@
-"""`fit` on a tiny encoder; the whole Trainer runs in tests/test_end_to_end.py."""
+"""What the Trainer makes of a step, and of an earlier attempt; see also tests/test_end_to_end.py."""
+
+import types
 
 import numpy as np
 import pytest
@@ -9,32 +11,70 @@ from components.bert.hub import resolve
 from components.bert.precision import rewritten_to
 from components.fit import fit
 from components.tasks import load_task
-
-
-@pytest.fixture(scope="module")
-def rows():
-    """48 rows of random word pieces, 3 to 20 in each sentence."""
-    rng = np.random.default_rng(0)
-    lengths = rng.integers(6, 40, 48)
-    ids = tf.ragged.constant([rng.integers(5, 90, n).tolist() for n in lengths], dtype=tf.int32)
-    types = tf.ragged.constant(
-        [[0] * (n // 2) + [1] * (n - n // 2) for n in lengths], dtype=tf.int32
-    )
-    labels = rng.integers(0, 2, 48)
-    return tf.data.Dataset.from_tensor_slices(
-        ({"input_word_ids": ids, "input_type_ids": types}, labels)
-    )
+from components.values import dump
+from tests.tiny_training import every_step, random_rows
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
-def test_a_step_moves_every_weight(tiny_encoder, rows, tmp_path, precision):
+def test_a_step_moves_every_weight(tiny_encoder, tmp_path, precision):
     """On a CPU, float16 is float32 with a scaled loss."""
     task = load_task("mrpc").override({"epochs": "1", "batch_size": "24"})
     model = trainer.build_model(task.head, resolve(tiny_encoder), task.hyperparameters)
     before = [variable.numpy() for variable in model.trainable_variables]
     with rewritten_to(precision):
-        fit(model, task.head, rows, task.hyperparameters, str(tmp_path), precision)
+        fit(model, task.head, random_rows(48), task.hyperparameters, str(tmp_path), precision)
     for variable, old in zip(model.trainable_variables, before):
         assert np.isfinite(variable.numpy()).all()
         if "pooler" not in variable.name:  # The pair head does not look at it.
             assert not np.array_equal(variable.numpy(), old), variable.name
+
+
+def test_a_second_attempt_goes_on_and_leaves_no_checkpoint(
+    project, first_run, tmp_path, caplog, monkeypatch
+):
+    """As TFX starts one: with the same inputs and another folder for the outputs."""
+    task = load_task("mrpc").override({"epochs": "1"})
+    transform = project.root / "output" / "artifacts" / "Transform"
+    config = {
+        "head": dump(task.head),
+        "encoder": resolve(project.encoder).to_json(),
+        "hyperparameters": dump(task.hyperparameters),
+        "code": "1",
+        "checkpoints": str(tmp_path / "checkpoints"),
+    }
+
+    def attempt(name: str) -> None:
+        trainer.run_fn(
+            types.SimpleNamespace(
+                custom_config=config,
+                train_files=[str(next(transform.glob("transformed_examples/*/Split-train")) / "*")],
+                transform_graph_path=str(next(transform.glob("transform_graph/*"))),
+                model_run_dir=str(tmp_path / name / "run"),
+                serving_model_dir=str(tmp_path / name / "model"),
+            )
+        )
+
+    class CutOff(Exception):
+        pass
+
+    def cut_off_at_step_3(folder: str):
+        checkpoints = every_step(folder)
+        save = checkpoints.save
+
+        def save_or_end(step, *state):
+            save(step, *state)
+            if step == 3:
+                raise CutOff
+
+        checkpoints.save = save_or_end
+        return checkpoints
+
+    monkeypatch.setattr(trainer, "Checkpoints", cut_off_at_step_3)
+    with pytest.raises(CutOff):
+        attempt("first")
+    assert "resumed" not in caplog.text
+    monkeypatch.undo()
+    attempt("second")
+    assert "resumed at step 3" in caplog.text
+    assert tf.saved_model.contains_saved_model(str(tmp_path / "second" / "model"))
+    assert not list((tmp_path / "checkpoints").iterdir())

@@ -160,11 +160,12 @@ def test_padding_has_no_effect(layer):
 
 
 def test_dropout_follows_its_seed(path):
-    """Fresh in every step, the same in every run with the same seed, absent outside training."""
+    """Fresh in every step, the same in every run with the same seed, and a run can be taken up."""
 
-    def run(seed: int) -> list[np.ndarray]:
+    def run(seed: int, calls_before: int = 0) -> list[np.ndarray]:
         layer = hub.KerasLayer(path, trainable=True)
         layer.resolved_object.dropout_seed.assign(seed)
+        layer.resolved_object.dropout_calls.assign(calls_before)
         step = tf.function(lambda: layer(rows(7, 4, padded_to=7), training=True)["default"])
         return [step().numpy() for _ in range(2)]
 
@@ -172,6 +173,7 @@ def test_dropout_follows_its_seed(path):
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first[0], first[1])
     assert not np.array_equal(first[0], other[0])
+    np.testing.assert_array_equal(run(1, calls_before=1)[0], first[1])
 
 
 def test_survives_being_saved_inside_another_model(layer, tmp_path):

@@ -1,0 +1,95 @@
+"""Checkpoints of a training: whatever kills it, the next attempt goes on from the last one."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterable
+
+import tensorflow as tf
+
+progress = logging.getLogger("progress")
+
+_KEPT = 2  # should the last one be damaged
+_CHUNK = 1 << 20
+
+
+class Checkpoints:
+    """Weights, the optimizer's state and the step, in files `<step>.*` of a folder.
+
+    TensorFlow gives a checkpoint its name when all of it is written, and stores a checksum of every
+    tensor. What the process leaves half-written is thus never taken for a checkpoint.
+    """
+
+    def __init__(self, folder: str, seconds: float = 60.0, share: float = 0.01):
+        """One checkpoint in `seconds`, fewer where writing would take more than `share` of the time."""
+        self.folder = folder
+        self._seconds, self._share = seconds, share
+        self._saved_at, self._took = time.monotonic(), 0.0
+
+    def restore(self, model: tf.keras.Model, optimizer) -> int:
+        """Takes up the newest checkpoint that can be read, and returns how many steps it has behind it.
+
+        Returns 0, and changes nothing, where there is none.
+        """
+        for step in reversed(self._steps()):
+            try:
+                checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer)
+                checkpoint.read(self._path(step)).assert_existing_objects_matched()
+            except Exception as error:  # Damage shows in many ways, IndexError among them.
+                reason = str(error).partition("\n")[0]
+                progress.warning("the checkpoint of step %d cannot be read: %s", step, reason)
+            else:
+                progress.warning("resumed at step %d", step)
+                return step
+        return 0
+
+    def is_due(self) -> bool:
+        since = time.monotonic() - self._saved_at
+        return since >= self._seconds and self._took <= self._share * since
+
+    def save(self, step: int, model: tf.keras.Model, optimizer) -> None:
+        """Writes a checkpoint and removes all but the newest two."""
+        started = time.monotonic()
+        tf.io.gfile.makedirs(self.folder)
+        tf.train.Checkpoint(model=model, optimizer=optimizer).write(self._path(step))
+        self._saved_at = time.monotonic()
+        self._took = self._saved_at - started
+        kept = self._steps()[-_KEPT:]
+        for name in tf.io.gfile.listdir(self.folder):
+            if not any(name.startswith(_name(step)) for step in kept):
+                tf.io.gfile.remove(f"{self.folder}/{name}")
+
+    def remove(self) -> None:
+        if tf.io.gfile.exists(self.folder):
+            tf.io.gfile.rmtree(self.folder)
+
+    def _steps(self) -> list[int]:
+        """Of the whole checkpoints, the oldest first."""
+        indices = tf.io.gfile.glob(f"{self.folder}/*.index")
+        return sorted(int(index.rpartition("/")[2].removesuffix(".index")) for index in indices)
+
+    def _path(self, step: int) -> str:
+        return f"{self.folder}/{_name(step)}"
+
+
+def _name(step: int) -> str:
+    return f"{step:09d}"
+
+
+def training_key(settings: Iterable[str], files: Iterable[str]) -> str:
+    """Hash of all that makes two trainings the same one.
+
+    Args:
+      settings: what the training is told, its code's hash included.
+      files: with its examples; their content counts, not where they lie.
+    """
+    digest = hashlib.sha256()
+    for setting in settings:
+        digest.update(setting.encode() + b"\0")
+    for file in sorted(files):
+        content = hashlib.sha256()
+        with tf.io.gfile.GFile(file, "rb") as opened:
+            while chunk := opened.read(_CHUNK):
+                content.update(chunk)
+        digest.update(content.digest())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,85 @@
+"""A training of seconds, in this process or in one that can be killed.
+
+python -m tests.tiny_training ENCODER FOLDER [KILLED_FROM_STEP]
+
+trains with a checkpoint in FOLDER after each step. With KILLED_FROM_STEP, the process kills itself
+while it writes a checkpoint of that step or a later one. Else it prints the sum of the weights' bytes.
+"""
+
+import glob
+import hashlib
+import logging
+import math
+import os
+import signal
+import sys
+import threading
+
+import numpy as np
+import tensorflow as tf
+
+from components import trainer
+from components.bert.hub import resolve
+from components.bert.precision import rewritten_to
+from components.checkpoints import Checkpoints
+from components.fit import fit
+from components.tasks import load_task
+
+STEPS = 12
+
+
+def random_rows(count: int = 46) -> tf.data.Dataset:
+    """Rows of random word pieces, 3 to 20 in each sentence; 46 make a last batch that is not full."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(6, 40, count)
+    ids = tf.ragged.constant([rng.integers(5, 90, n).tolist() for n in lengths], dtype=tf.int32)
+    types = tf.ragged.constant(
+        [[0] * (n // 2) + [1] * (n - n // 2) for n in lengths], dtype=tf.int32
+    )
+    labels = rng.integers(0, 2, count)
+    return tf.data.Dataset.from_tensor_slices(
+        ({"input_word_ids": ids, "input_type_ids": types}, labels)
+    )
+
+
+def train(
+    encoder: str, checkpoints: Checkpoints | None = None, strategy=None, log_dir="", **settings
+) -> tf.keras.Model:
+    """Three epochs of four steps, dropout included."""
+    changes = {"epochs": "3", "batch_size": "12", "learning_rate": "1e-3", **settings}
+    task = load_task("mrpc").override(changes)
+    tf.keras.utils.set_random_seed(task.hyperparameters.seed)
+    with (strategy or tf.distribute.get_strategy()).scope():
+        model = trainer.build_model(task.head, resolve(encoder), task.hyperparameters)
+    with rewritten_to("float32"):
+        fit(model, task.head, random_rows(), task.hyperparameters, log_dir, "float32", checkpoints)
+    return model
+
+
+def every_step(folder: str) -> Checkpoints:
+    return Checkpoints(folder, seconds=0, share=math.inf)
+
+
+def digest(model: tf.keras.Model) -> str:
+    """Of every bit of the weights."""
+    weights = b"".join(variable.numpy().tobytes() for variable in model.trainable_variables)
+    return hashlib.sha256(weights).hexdigest()
+
+
+def _die_while_writing(folder: str, first_step: int) -> None:
+    """Kills this process as soon as files of a step lie there without its index, which comes last."""
+    while True:
+        for path in glob.glob(f"{folder}/*.data*"):
+            prefix = path.partition(".data")[0]
+            if int(os.path.basename(prefix)) >= first_step and not os.path.exists(
+                f"{prefix}.index"
+            ):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+    if len(sys.argv) > 3:
+        arguments = (sys.argv[2], int(sys.argv[3]))
+        threading.Thread(target=_die_while_writing, args=arguments, daemon=True).start()
+    print("weights", digest(train(sys.argv[1], every_step(sys.argv[2]))))
