@@ -56,6 +56,8 @@ class Outcome:
     """Attributes:
     metrics: in the task's order.
     blessed: whether the gate let the candidate through.
+    measured: what ServingCheck measured of it, "" where it was not asked.
+    unservable: why ServingCheck refused it, "" where it did not.
     pushed_to: the version's folder, None when nothing was pushed.
     cached: the stages that were not run again.
     evaluation: folder that TFMA opens.
@@ -64,6 +66,8 @@ class Outcome:
 
     metrics: list[Measured]
     blessed: bool
+    measured: str
+    unservable: str
     pushed_to: str | None
     cached: list[str]
     evaluation: str
@@ -79,10 +83,13 @@ def read_outcome(config: PipelineConfig) -> Outcome:
         outputs = {node: _outputs(handle.store, e) for node, e in executions.items()}
     evaluation = outputs["Evaluator"]["evaluation"].uri
     blessing = outputs["Evaluator"]["blessing"].custom_properties
+    served = outputs["ServingCheck"]["blessing"].custom_properties
     pushed = outputs.get("Pusher", {}).get("pushed_model")
     return Outcome(
         metrics=_measured(config.task, evaluation),
         blessed=blessing[evaluator_constants.ARTIFACT_PROPERTY_BLESSED_KEY].int_value == 1,
+        measured=served["measured"].string_value,
+        unservable=served["reason"].string_value,
         pushed_to=_pushed_to(pushed),
         cached=[n for n, e in executions.items() if e.last_known_state == mlmd.Execution.CACHED],
         evaluation=evaluation,

@@ -1,5 +1,8 @@
 """The pipeline, in reading order: from TFRecords to a pushed model."""
 
+import dataclasses
+import json
+
 from tfx.components import (
     Evaluator,
     ExampleValidator,
@@ -24,15 +27,17 @@ from tfx.utils import proto_utils
 from components.data_gate import DataGate
 from components.pusher import Executor as PusherExecutor
 from components.served_model import ServedModel
+from components.serving_check import ServingCheck
 from components.values import dump
 from pipeline.baseline import LastBlessedBefore
 from pipeline.config import PipelineConfig
 from pipeline.evaluation import eval_config
+from pipeline.facts import card_facts
 from pipeline.fingerprint import code_sha256
 
 
 def create_pipeline(config: PipelineConfig) -> Pipeline:
-    """Ingest, check, tokenize, train, judge, push."""
+    """Ingest, check, tokenize, train, judge, try, push."""
     task = config.task
     head_and_encoder = {"head": dump(task.head), "encoder": config.encoder.to_json()}
     head_module = type(task.head).__module__
@@ -87,11 +92,24 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         eval_config=eval_config(task),
     )
 
-    pusher = Pusher(
-        custom_executor_spec=ExecutorClassSpec(PusherExecutor),
+    serving_check = ServingCheck(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
+        evaluation=evaluator.outputs["evaluation"],
+        examples=examples.outputs["examples"],
+        split=config.eval_split,
+        limits=json.dumps(dataclasses.asdict(task.serving)),
+        facts=card_facts(config),
+        code=code_sha256("components.serving_check", "components.serving_probe"),
+    )
+
+    # Without a model of its own it pushes the copy that ServingCheck has made ready.
+    pusher = Pusher(
+        custom_executor_spec=ExecutorClassSpec(PusherExecutor),
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check.outputs["blessing"],
         push_destination=push_destination,
+        custom_config={"keep_versions": task.serving.keep_versions},
     )
 
     return Pipeline(
@@ -107,6 +125,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
             trainer,
             baseline,
             evaluator,
+            serving_check,
             pusher,
         ],
         enable_cache=True,

@@ -3,6 +3,7 @@
 import shlex
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from components.metrics.intervals import Interval
@@ -31,6 +32,10 @@ def print_summary(
     for metric in outcome.metrics:
         if metric.refused:
             terminal.say(f"  [red]refused:[/] {metric.name} {metric.refused}")
+    if outcome.blessed and outcome.unservable:
+        terminal.say(f"  [red]refused:[/] {escape(outcome.unservable)}")
+    if outcome.measured:
+        terminal.say(f"  serving      {outcome.measured}")
     terminal.say(f"  evaluation   {outcome.evaluation}")
     terminal.say(f"  training     tensorboard --logdir {shlex.quote(outcome.model_run)}")
     minutes, rest = divmod(int(seconds), 60)
@@ -40,7 +45,7 @@ def print_summary(
         terminal.say(f"  ask it       python -m pipeline.predict {outcome.pushed_to} {text}")
         terminal.say(f"[bold green]pushed[/] {outcome.pushed_to} in {spent}")
     elif outcome.blessed:
-        terminal.say(f"[bold red]not pushed[/] though the gate passed, in {spent}; see the log")
+        terminal.say(f"[bold red]refused[/] by ServingCheck, nothing was pushed, in {spent}")
     else:
         terminal.say(f"[bold red]refused[/] by the gate, nothing was pushed, in {spent}")
 

