@@ -33,7 +33,7 @@ RESOURCES = {
     "Transform": _BEAM,
     "Trainer": Resources(cpus=4, memory_gb=16, gpus=1),
     "Evaluator": _BEAM,
-    "ServingCheck": _BEAM,  # the model is in memory twice
+    "ServingCheck": _BEAM,  # TFX and the model, in two processes
 }
 
 

@@ -1,32 +1,64 @@
 """Asks a pushed model: python -m pipeline.predict MODEL sentence1='...' sentence2='...'
 
-MODEL is a version, or a folder of versions, of which the newest is asked. The answer is a line of JSON.
+  python -m pipeline.predict MODEL --file rows.jsonl     or rows.tsv, with a header; - is standard input
+  python -m pipeline.predict MODEL --score labelled.tsv  a file as components.prepare takes it
+
+MODEL is a version, or a folder of versions, of which the newest is asked. Each row's answer is a line
+of JSON, in the order of the rows; --score gives one line with each metric and its interval.
+
+Exit codes: 0 all was answered; 2 bad input or usage.
 """
 
 import argparse
+import contextlib
 import json
+import os
 import pathlib
 import sys
+import time
+from collections.abc import Iterable
 
 from components.errors import InputError
+from components.lines import Texts, batches, read_texts
 from components.quiet import quiet_stderr
+
+_BATCH_SIZE = 32
+_PROGRESS_SECONDS = 5
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("model")
-    parser.add_argument("text", nargs="+", metavar="NAME=TEXT")
-    options = parser.parse_args(arguments)
+    options = _parse(arguments)
     try:
-        with quiet_stderr():
-            answer = predict(newest_version(options.model), _named(options.text))
+        version = newest_version(options.model)
+        if options.text:
+            with quiet_stderr():
+                _write(Model(version).answers([_named(options.text)]))
+        elif options.score:
+            print(json.dumps(score(version, options.score)))
+        else:
+            _answer_file(version, options.file)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(json.dumps(answer, ensure_ascii=False))
+    except BrokenPipeError:  # The reader of our answers has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.predict",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model")
+    parser.add_argument("text", nargs="*", metavar="NAME=TEXT", help="one row")
+    parser.add_argument("--file", help="rows to answer: JSON lines, or columns under a header")
+    parser.add_argument("--score", metavar="FILE", help="labelled rows to judge the model by")
+    options = parser.parse_args(arguments)
+    if sum(map(bool, (options.text, options.file, options.score))) != 1:
+        parser.error("pass the texts of one row, or --file, or --score")
+    return options
 
 
 def newest_version(model: str) -> pathlib.Path:
@@ -41,19 +73,117 @@ def newest_version(model: str) -> pathlib.Path:
     return versions[-1]
 
 
-def predict(version: pathlib.Path, text: dict[str, str]) -> dict:
-    """The outputs of serving_default for one row."""
-    import tensorflow as tf
-    import tensorflow_text  # noqa: F401 (registers the model's ops)
+class Model:
+    """A version, loaded; `names` are the texts that it takes."""
 
-    signature = tf.saved_model.load(str(version)).signatures["serving_default"]
-    names = set(signature.structured_input_signature[1])
-    if names != set(text):
-        raise InputError(
-            f"The model takes {', '.join(sorted(names))}, not {', '.join(sorted(text))}."
-        )
-    outputs = signature(**{name: tf.constant([value]) for name, value in text.items()})
-    return {name: _plain(value[0].numpy()) for name, value in sorted(outputs.items())}
+    def __init__(self, version: pathlib.Path):
+        import tensorflow as tf
+        import tensorflow_text  # noqa: F401 (registers the model's ops)
+
+        self._tensor = tf.constant
+        self._signature = tf.saved_model.load(str(version)).signatures["serving_default"]
+        self.names = sorted(self._signature.structured_input_signature[1])
+        # TensorFlow's last start-up message comes with the first answer.
+        self.outputs([dict.fromkeys(self.names, "")])
+
+    def outputs(self, rows: list[Texts]) -> dict:
+        """The outputs of serving_default, NumPy arrays [rows, ...]."""
+        for row in rows:
+            if sorted(row) != self.names:
+                raise InputError(
+                    f"The model takes {', '.join(self.names)}, not {', '.join(sorted(row))}."
+                )
+        texts = {name: self._tensor([row[name] for row in rows]) for name in self.names}
+        return {name: value.numpy() for name, value in sorted(self._signature(**texts).items())}
+
+    def answers(self, rows: list[Texts]) -> list[dict]:
+        """The same, row by row, as what JSON holds."""
+        outputs = self.outputs(rows)
+        return [
+            {name: _plain(value[index]) for name, value in outputs.items()}
+            for index in range(len(rows))
+        ]
+
+
+def score(version: pathlib.Path, file: str) -> dict:
+    """{"rows", metric: {"value", "lower", "upper"}} of a labelled file, by the metrics of the gate."""
+    from components.metrics import figures
+    from components.tasks import load_task
+
+    task = load_task(_task_name(version))
+    rows = [row for _, row in task.data.read_file(file)]
+    judged = {m.name: (m, figures.of_path(m.figure)) for m in task.metrics if m.figure}
+    sums = dict.fromkeys(judged, 0)
+    with quiet_stderr():
+        model = Model(version)
+    progress = _Progress()
+    for start in range(0, len(rows), _BATCH_SIZE):
+        some = rows[start : start + _BATCH_SIZE]
+        texts = [{name: row[name] for name in model.names} for row in some]
+        predictions = model.outputs(texts)[task.head.prediction_key]
+        for index, row in enumerate(some):
+            label = figures.as_label(row[task.head.label_key])
+            for name, (metric, figure) in judged.items():
+                said = predictions[index : index + 1]
+                sums[name] = sums[name] + figure.outcome(label, said, None, metric.label)
+        progress.add(len(some))
+    progress.end()
+    scores = {
+        name: {"value": figure.value(sums[name])}
+        | figure.interval(sums[name], task.confidence)._asdict()
+        for name, (_, figure) in judged.items()
+    }
+    return {"rows": len(rows), **scores}
+
+
+def _task_name(version: pathlib.Path) -> str:
+    card = version / "assets.extra" / "model_card.json"
+    if not card.is_file():
+        raise InputError(f"{card} is missing: it says of which task the model is.")
+    return json.loads(card.read_text())["task"]
+
+
+def _answer_file(version: pathlib.Path, file: str) -> None:
+    with contextlib.ExitStack() as stack:
+        try:
+            stream = sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))
+        except OSError as error:
+            raise InputError(f"{file} cannot be read: {error.strerror}.") from None
+        with quiet_stderr():
+            model = Model(version)
+        source = "standard input" if file == "-" else file
+        progress = _Progress()
+        for batch in batches(read_texts(stream, source, model.names), _BATCH_SIZE):
+            _write(model.answers(batch))
+            progress.add(len(batch))
+        progress.end()
+
+
+def _write(answers: Iterable[dict]) -> None:
+    for answer in answers:
+        print(json.dumps(answer, ensure_ascii=False))
+    sys.stdout.flush()
+
+
+class _Progress:
+    """Rows and rows a second on stderr, now and then."""
+
+    def __init__(self):
+        self._started = self._shown = time.monotonic()
+        self._rows = 0
+
+    def add(self, rows: int) -> None:
+        self._rows += rows
+        if time.monotonic() - self._shown >= _PROGRESS_SECONDS:
+            self._shown = time.monotonic()
+            self._show()
+
+    def end(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        rate = self._rows / max(time.monotonic() - self._started, 1e-9)
+        print(f"{self._rows:,} rows, {rate:,.0f} rows/s", file=sys.stderr)
 
 
 def _plain(value):
@@ -62,7 +192,7 @@ def _plain(value):
     return [_plain(item) for item in value] if value.ndim else value.item()
 
 
-def _named(assignments: list[str]) -> dict[str, str]:
+def _named(assignments: list[str]) -> Texts:
     for assignment in assignments:
         if "=" not in assignment:
             raise InputError(f"{assignment!r}: write NAME=TEXT.")

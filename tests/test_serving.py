@@ -130,3 +130,60 @@ def test_predict_answers_on_the_command_line(project, first_run):
     )
     answer = json.loads(run.stdout)
     assert answer["label"] in (0, 1) and len(answer["probabilities"]) == 2
+
+
+@pytest.fixture(scope="module")
+def eval_file(project, eval_rows) -> str:
+    lines = ["sentence1\tsentence2\tlabel"]
+    lines += ["\t".join(str(r[n]) for n in ("sentence1", "sentence2", "label")) for r in eval_rows]
+    (project.root / "eval.tsv").write_text("\n".join(lines) + "\n")
+    return "eval.tsv"
+
+
+def test_predict_answers_a_file_and_standard_input_row_by_row(
+    project, eval_file, eval_rows, answers
+):
+    version = str(project.versions()[0])
+    from_columns = project.run("-m", "pipeline.predict", version, "--file", eval_file)
+    rows = [{n: r[n] for n in ("sentence1", "sentence2")} for r in eval_rows]
+    from_json = subprocess.run(
+        [sys.executable, "-m", "pipeline.predict", version, "--file", "-"],
+        cwd=project.root,
+        input="\n".join(map(json.dumps, rows)),
+        capture_output=True,
+        text=True,
+    )
+    for run in (from_columns, from_json):
+        assert run.returncode == 0, run.stderr
+        assert run.stderr.startswith("100 rows, ")
+        shown = [json.loads(line) for line in run.stdout.splitlines()]
+        assert [answer["label"] for answer in shown] == answers["text"]["label"]
+        np.testing.assert_allclose(
+            [answer["probabilities"] for answer in shown],
+            answers["text"]["probabilities"],
+            atol=1e-5,
+        )
+
+
+def test_predict_scores_a_file_as_the_gate_did(project, eval_file):
+    version = project.versions()[0]
+    run = project.run("-m", "pipeline.predict", str(version), "--score", eval_file)
+    assert run.returncode == 0, run.stderr
+    scores = json.loads(run.stdout)
+    assert scores["rows"] == 100
+    card = json.loads((version / "assets.extra" / "model_card.json").read_text())
+    for name in ("accuracy", "f1", "precision", "recall", "loss"):
+        assert scores[name] == pytest.approx(card["metrics"][0][name], abs=1e-5), name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--file", "nowhere.tsv"], "error: nowhere.tsv cannot be read"),
+        (["sentence1=a"], "error: The model takes sentence1, sentence2, not sentence1."),
+        (["sentence1=a", "--file", "-"], "pass the texts of one row, or --file, or --score"),
+    ],
+)
+def test_predict_tells_what_it_wants(project, first_run, arguments, message):
+    run = project.run("-m", "pipeline.predict", "output/serving/mrpc", *arguments)
+    assert run.returncode == 2 and message in run.stderr

@@ -5,6 +5,7 @@ is no noise in the difference of the two. NumPy only: a task that names them is 
 """
 
 import dataclasses
+import importlib
 from collections.abc import Callable
 
 import numpy as np
@@ -29,6 +30,9 @@ class Mean:
         score = self.score(label, candidate)
         change = 0.0 if baseline is None else score - self.score(label, baseline)
         return np.array([1.0, score, score**2, change, change**2])
+
+    def value(self, sums: np.ndarray) -> float:
+        return float(_ratio(sums[1], sums[0]))
 
     def interval(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
         rows, total, squares, _, _ = sums.tolist()
@@ -76,6 +80,9 @@ class OfClass:
         ] = 1
         return cells
 
+    def value(self, sums: np.ndarray) -> float:
+        return float(self.figure(sums.sum(axis=2)))
+
     def interval(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
         return intervals.percentiles(self.figure(intervals.redrawn(sums).sum(axis=3)), confidence)
 
@@ -83,6 +90,18 @@ class OfClass:
         tables = intervals.redrawn(sums)
         changes = self.figure(tables.sum(axis=3)) - self.figure(tables.sum(axis=2))
         return intervals.percentiles(changes, confidence)
+
+
+def of_path(path: str) -> Mean | OfClass:
+    """The figure that a task's metric names by its import path."""
+    module, _, attribute = path.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def as_label(value) -> np.ndarray:
+    """A label of a row as read from a file (a number, a text or a list), as TFMA hands it over."""
+    values = value if isinstance(value, list) else [value]
+    return np.array([v.encode() if isinstance(v, str) else v for v in values], dtype=object)
 
 
 def f1_of_class(counts: np.ndarray) -> np.ndarray:

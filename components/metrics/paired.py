@@ -1,6 +1,5 @@
 """The interval of a figure, and of its change against the baseline on the same rows, as TFMA metrics."""
 
-import importlib
 from collections.abc import Iterable, Sequence
 
 import apache_beam as beam
@@ -9,6 +8,8 @@ import tensorflow_model_analysis as tfma
 
 # TFMA 0.52 does not export it; TFX 1.21 adds it, but only once tfx.components is imported.
 from tensorflow_model_analysis.proto.config_pb2 import EvalConfig
+
+from components.metrics import figures
 
 UPPER, LOWER = "_upper", "_lower"
 
@@ -110,10 +111,9 @@ def _computations(
         ]
         for is_change in ((False,) if baseline is None else (False, True))
     }
-    module, _, attribute = figure.rpartition(".")
     combiner = _Intervals(
         keys,
-        getattr(importlib.import_module(module), attribute),
+        figures.of_path(figure),
         confidence,
         positive,
         eval_config,
