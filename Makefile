@@ -16,7 +16,7 @@ PYTHON   := .venv/bin/python
 RUN_DATA  = $(or $(DATA),$(OUTPUT)/data/$(TASK))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor run test check bench airflow-demo lock test-debian13 clean distclean
+.PHONY: help setup doctor run test test-serving check bench airflow-demo lock test-debian13 clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ endif
 
 test: setup ## run the tests
 	@$(PYTHON) -m pytest $(ARGS)
+
+test-serving: setup ## the long forms of the serving tests: 32 clients for a minute, 10,000 fuzzed requests
+	@$(PYTHON) -m pytest tests/test_model_server.py --long -s $(ARGS)
 
 check: setup ## lint and check the format
 	@$(PYTHON) -m ruff check .

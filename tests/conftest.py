@@ -57,6 +57,16 @@ def stages(run: subprocess.CompletedProcess) -> dict[str, str]:
     return {name: "cached" if note == "cached" else "ran" for name, note in lines}
 
 
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="the long forms of the serving tests")
+
+
+@pytest.fixture(scope="session")
+def long_form(request) -> bool:
+    """Whether a test that has a long form runs it: more clients, requests, seconds."""
+    return request.config.getoption("--long")
+
+
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory) -> str:
     from tests.tiny_encoder import write_tiny_encoder
