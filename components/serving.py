@@ -32,11 +32,12 @@ class Servable(tf.Module):
 
         @tf.function(input_signature=text)
         def serving_default(*values):
-            return self._answer(dict(zip(self._head.text_features, values)))
+            return self._answer(dict(zip(self._head.text_features, _equally_many(values))))
 
         @tf.function(input_signature=[examples])
         def serve_examples(examples):
-            return self._answer(tf.io.parse_example(examples, self._raw_spec))
+            (serialized,) = _equally_many((examples,))
+            return self._answer(tf.io.parse_example(serialized, self._raw_spec))
 
         return {"serving_default": serving_default, "serve_examples": serve_examples}
 
@@ -47,6 +48,23 @@ class Servable(tf.Module):
         }
         apply = functools.partial(apply_in_chunks, self.model)
         return self._head.answer(apply, features, raw, self._vocabulary, self._hyperparameters)
+
+
+def _equally_many(values: tuple) -> list:
+    """Strings [batch], seen to be that and equally many.
+
+    A server passes on what it is sent, of whatever shape, and kernels that take the shape for granted
+    read beyond their memory.
+    """
+    values = [tf.ensure_shape(value, [None]) for value in values]
+    checks = [
+        tf.debugging.assert_equal(
+            tf.size(v), tf.size(values[0]), "Each row needs all of its texts."
+        )
+        for v in values[1:]
+    ]
+    with tf.control_dependencies([check for check in checks if check is not None]):
+        return [tf.identity(value) for value in values]
 
 
 def apply_in_chunks(model, rows: dict, reduce, specs):

@@ -9,6 +9,7 @@ The report: {"load_s", "latency_ms": {"p50", "p95"} of one row, "memory_mb": the
 model in it, "example": a row and its answer, "problems": [what is wrong with the answers]}
 """
 
+import contextlib
 import json
 import sys
 import time
@@ -47,6 +48,7 @@ def main(order_file: str, report_file: str) -> None:
     problems = []
     for what, batch in {f"{_ROWS} rows": rows, "one row": first, **edge_batches(rows)}.items():
         problems += [f"{what}: {problem}" for problem in compare(text, examples, batch)]
+    survive_wrong_requests(text, examples, rows)
     report = {
         "load_s": load_s,
         "latency_ms": latency(text, rows),
@@ -107,6 +109,19 @@ def compare(text, examples, rows: Rows) -> list[str]:
             apart = np.abs(value - other).max()
             problems.append(f"the two signatures give {name} that lie {apart:.2g} apart")
     return problems
+
+
+def survive_wrong_requests(text, examples, rows: Rows) -> None:
+    """Each is an error of whoever sent it; one that ends this process would end a server too."""
+    unequal = {name: values[: 1 + place] for place, (name, values) in enumerate(rows.items())}
+    scalars = {name: values[0] for name, values in rows.items()}
+    for signature, wrong in (
+        (text, unequal),
+        (text, scalars),
+        (examples, {"examples": serialized(rows)[0]}),
+    ):
+        with contextlib.suppress(tf.errors.OpError):
+            ask(signature, wrong)
 
 
 def serialized(rows: Rows) -> list[bytes]:

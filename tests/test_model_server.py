@@ -229,9 +229,10 @@ def fuzzed(generator: random.Random) -> tuple[dict, str]:
         b"word " * length,
     ]
     one, two = generator.choices(texts, k=2)
+    right = ("serving_default", {"sentence1": [one], "sentence2": [two]})
     signature, inputs = generator.choice(
         [
-            ("serving_default", {"sentence1": [one], "sentence2": [two]}),
+            *[right] * 8,
             ("serving_default", {"sentence1": [one, two], "sentence2": [two]}),
             ("serving_default", {"sentence1": [[one]], "sentence2": [[two]]}),
             ("serving_default", {"sentence1": [one]}),

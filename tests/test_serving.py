@@ -112,6 +112,26 @@ def test_odd_text_is_answered(model, text):
     assert np.isfinite(answer["probabilities"]).all()
 
 
+@pytest.mark.parametrize("text", ["one", [["one"]]], ids=["scalar", "matrix"])
+def test_texts_of_another_shape_are_an_error(model, text):
+    """They once ended the process that served them."""
+    for signature, names in (
+        ("serving_default", ("sentence1", "sentence2")),
+        ("serve_examples", ("examples",)),
+    ):
+        with pytest.raises((tf.errors.InvalidArgumentError, ValueError)):
+            model.signatures[signature](**{name: tf.constant(text) for name in names})
+
+
+def test_texts_that_are_not_equally_many_are_an_error(model):
+    """They once ended the process that served them."""
+    for first, second in (([b"a", b"b"], [b"c"]), ([b"a"], [b"b", b"c"]), ([], [b"a"])):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="all of its texts"):
+            model.signatures["serving_default"](
+                sentence1=tf.constant(first, tf.string), sentence2=tf.constant(second, tf.string)
+            )
+
+
 def test_an_answer_does_not_depend_on_its_batch(model, eval_rows):
     ask = model.signatures["serving_default"]
     first, second = ([row[f"sentence{n}"] for row in eval_rows[:70]] for n in (1, 2))
