@@ -20,9 +20,14 @@ class Checkpoints:
     tensor. What the process leaves half-written is thus never taken for a checkpoint.
     """
 
-    def __init__(self, folder: str, seconds: float = 60.0, share: float = 0.01):
-        """One checkpoint in `seconds`, fewer where writing would take more than `share` of the time."""
-        self.folder = folder
+    def __init__(
+        self, folder: str, seconds: float = 60.0, share: float = 0.01, writes: bool = True
+    ):
+        """One checkpoint in `seconds`, fewer where writing would take more than `share` of the time.
+
+        Of several workers one writes, and all of them read.
+        """
+        self.folder, self._writes = folder, writes
         self._seconds, self._share = seconds, share
         self._saved_at, self._took = time.monotonic(), 0.0
 
@@ -45,7 +50,7 @@ class Checkpoints:
 
     def is_due(self) -> bool:
         since = time.monotonic() - self._saved_at
-        return since >= self._seconds and self._took <= self._share * since
+        return self._writes and since >= self._seconds and self._took <= self._share * since
 
     def save(self, step: int, model: tf.keras.Model, optimizer) -> None:
         """Writes a checkpoint and removes all but the newest two."""

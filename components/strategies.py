@@ -1,6 +1,23 @@
-"""How many devices train, and what each of them gets of a batch."""
+"""Which devices train, and what each of them gets of a batch."""
 
 import tensorflow as tf
+
+
+def strategy_of(setting: str) -> tf.distribute.Strategy:
+    """The strategy of a setting, see `Hyperparameters.strategy`.
+
+    Workers must ask before TensorFlow has run anything; the call returns when all of them are there.
+    """
+    if setting == "workers":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if setting == "mirrored":
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process is the one of all workers that writes."""
+    return not strategy.cluster_resolver or strategy.cluster_resolver.task_id == 0
 
 
 def shares(batches: tf.data.Dataset, strategy: tf.distribute.Strategy):

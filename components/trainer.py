@@ -1,6 +1,7 @@
 """Trainer: transformed examples in, a SavedModel that answers raw text out."""
 
 import logging
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_hub as hub
@@ -12,11 +13,18 @@ from components.bert.precision import choose, rewritten_to
 from components.bert.tokenizer import Vocabulary
 from components.checkpoints import Checkpoints, training_key
 from components.fit import fit
+from components.lead import lead
 from components.serving import Servable, export
+from components.strategies import is_chief, strategy_of
 from components.tasks.base import Hyperparameters
 from components.values import load
 
 progress = logging.getLogger("progress")
+
+_JOB = (
+    *("custom_config", "train_files", "transform_graph_path"),
+    *("model_run_dir", "serving_model_dir"),
+)
 
 
 def run_fn(fn_args) -> None:
@@ -26,25 +34,46 @@ def run_fn(fn_args) -> None:
       fn_args: TFX's FnArgs; its custom_config holds `head`, `encoder` and `hyperparameters`, as JSON,
         the hash of the `code`, and the folder for `checkpoints`, "" for none.
     """
-    config = fn_args.custom_config
+    job = {name: getattr(fn_args, name) for name in _JOB}
+    setting = load(fn_args.custom_config["hyperparameters"]).strategy
+    if setting == "workers":
+        lead(job)
+    else:
+        train(job, strategy_of(setting))
+
+
+def train(job: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
+    """Trains under the strategy; the chief exports.
+
+    Args:
+      job: what `_JOB` names, of TFX's FnArgs.
+    """
+    config = job["custom_config"]
     head = load(config["head"])
     encoder = Encoder.from_json(config["encoder"])
     hyperparameters = load(config["hyperparameters"])
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
-    transform = tft.TFTransformOutput(fn_args.transform_graph_path)
+    transform = tft.TFTransformOutput(job["transform_graph_path"])
 
     tf.keras.utils.set_random_seed(hyperparameters.seed)
-    files = tf.io.gfile.glob(fn_args.train_files)
+    files = tf.io.gfile.glob(job["train_files"])
     examples = read_examples(files, transform.transformed_feature_spec())
     if left_out := count_untrainable(examples, head):
         progress.info("%d examples left out: see components/heads, `trainable`", left_out)
     rows = training_rows(examples, head, vocabulary, hyperparameters)
-    model = build_model(head, encoder, hyperparameters)
+    with strategy.scope():
+        model = build_model(head, encoder, hyperparameters)
     precision = choose(hyperparameters.precision)
     progress.info("training in %s", precision)
-    checkpoints = _checkpoints(config, files)
+    checkpoints = _checkpoints(config, files, is_chief(strategy))
+    log_dir = job["model_run_dir"] if is_chief(strategy) else ""
     with rewritten_to(precision):
-        fit(model, head, rows, hyperparameters, fn_args.model_run_dir, precision, checkpoints)
+        fit(model, head, rows, hyperparameters, log_dir, precision, checkpoints)
+    if not is_chief(strategy):
+        return
+    if strategy.num_replicas_in_sync > 1:  # What is exported knows of one device.
+        trained, model = model, build_model(head, encoder, hyperparameters)
+        model.set_weights(trained.get_weights())
     servable = Servable(
         model,
         transform.transform_features_layer(),
@@ -53,17 +82,18 @@ def run_fn(fn_args) -> None:
         hyperparameters,
         transform.raw_feature_spec(),
     )
-    export(servable, fn_args.serving_model_dir)
+    export(servable, job["serving_model_dir"])
     if checkpoints:
         checkpoints.remove()
 
 
-def _checkpoints(config: dict[str, str], files: list[str]) -> Checkpoints | None:
+def _checkpoints(config: dict[str, str], files: list[str], writes: bool) -> Checkpoints | None:
     """Where an earlier attempt at the same training has left its own; TFX gives each a new folder."""
     if not config["checkpoints"]:
         return None
     settings = [text for name, text in sorted(config.items()) if name != "checkpoints"]
-    return Checkpoints(f"{config['checkpoints']}/{training_key(settings, files)}")
+    folder = f"{config['checkpoints']}/{training_key(settings, files)}"
+    return Checkpoints(folder, writes=writes)
 
 
 def build_model(head, encoder: Encoder, hyperparameters: Hyperparameters) -> tf.keras.Model:

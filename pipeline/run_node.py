@@ -61,8 +61,15 @@ def _check(graph: dict[str, Any], file: str, node_id: str) -> None:
         raise InputError(f"There is no stage {node_id!r}. {file} has: {', '.join(graph['nodes'])}.")
 
 
+# The others run Beam, in as many processes as it likes, none of which has a use for a GPU. TensorFlow
+# is imported after this is said.
+_STAGES_ON_GPU = ("Trainer", "Evaluator")
+
+
 def _launch(graph: dict[str, Any], node_id: str, terminal: Terminal) -> int:
     """Runs the stage unless it has succeeded before, and returns the exit code."""
+    if node_id not in _STAGES_ON_GPU:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     from google.protobuf import json_format
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
     from tfx.proto.orchestration import pipeline_pb2

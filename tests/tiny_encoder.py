@@ -16,7 +16,7 @@ def tiny_vocabulary(words: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(pieces))
 
 
-def tiny_config(vocab_size: int) -> encoder.EncoderConfig:
+def tiny_config(vocab_size: int, dropout: float = 0.1) -> encoder.EncoderConfig:
     return encoder.EncoderConfig(
         vocab_size=vocab_size,
         hidden_size=16,
@@ -24,6 +24,8 @@ def tiny_config(vocab_size: int) -> encoder.EncoderConfig:
         num_heads=2,
         intermediate_size=32,
         max_positions=128,
+        dropout=dropout,
+        attention_dropout=dropout,
     )
 
 
@@ -36,15 +38,18 @@ def tiny_values(config: encoder.EncoderConfig, seed: int = 0) -> dict[str, np.nd
     }
 
 
-def write_tiny_encoder(directory: str, words: Iterable[str], lower_case: bool = True) -> str:
+def write_tiny_encoder(
+    directory: str, words: Iterable[str], lower_case: bool = True, dropout: float = 0.1
+) -> str:
     """Writes a tiny encoder, the same one each time, and returns its path.
 
     Args:
       directory: where to write the SavedModel.
       words: whole words for the vocabulary, beside what `tiny_vocabulary` brings.
       lower_case: whether text is lower-cased.
+      dropout: of hidden units and of attention weights.
     """
     vocabulary = tiny_vocabulary(words)
-    config = tiny_config(len(vocabulary))
+    config = tiny_config(len(vocabulary), dropout)
     encoder.save(config, tiny_values(config), vocabulary, lower_case, str(directory))
     return str(directory)

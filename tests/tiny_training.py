@@ -49,8 +49,9 @@ def train(
     changes = {"epochs": "3", "batch_size": "12", "learning_rate": "1e-3", **settings}
     task = load_task("mrpc").override(changes)
     tf.keras.utils.set_random_seed(task.hyperparameters.seed)
+    resolved = resolve(encoder)
     with (strategy or tf.distribute.get_strategy()).scope():
-        model = trainer.build_model(task.head, resolve(encoder), task.hyperparameters)
+        model = trainer.build_model(task.head, resolved, task.hyperparameters)
     with rewritten_to("float32"):
         fit(model, task.head, random_rows(), task.hyperparameters, log_dir, "float32", checkpoints)
     return model

@@ -92,6 +92,7 @@ class Metric:
 
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+STRATEGIES = ("single", "mirrored", "workers")
 _LEAST = {"epochs": 1, "batch_size": 1, "max_length": 8, "weight_decay": 0, "seed": 0}
 _SHARES = ("warmup_share", "dropout")
 _POSITIVE = ("learning_rate", "head_learning_rate", "clip_norm")
@@ -112,6 +113,8 @@ class Hyperparameters:
       dropout: on the head's input. The encoder's own is fixed in its SavedModel.
       clip_norm: global norm to which gradients are clipped.
       precision: of the matrix products in training, one of `PRECISIONS`; see `bert/precision.py`.
+      strategy: what trains, one of `STRATEGIES`: one device; all GPUs of this machine; the machines of
+        TF_CONFIG, see docs/gpu.md. `batch_size` and the learning rates hold for all together.
       seed: of shuffling, dropout and the head's first weights.
     """
 
@@ -125,11 +128,14 @@ class Hyperparameters:
     dropout: float = 0.1
     clip_norm: float = 1.0
     precision: str = "auto"
+    strategy: str = "single"
     seed: int = 0
 
     def __post_init__(self):
         if self.precision not in PRECISIONS:
             raise _bad_setting("precision", self.precision, f"one of {', '.join(PRECISIONS)}")
+        if self.strategy not in STRATEGIES:
+            raise _bad_setting("strategy", self.strategy, f"one of {', '.join(STRATEGIES)}")
         for name, least in _LEAST.items():
             if not getattr(self, name) >= least:  # NaN is not, either.
                 raise _bad_setting(name, getattr(self, name), f"{least} or more")

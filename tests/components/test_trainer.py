@@ -57,7 +57,8 @@ def test_a_second_attempt_goes_on_and_leaves_no_checkpoint(
     class CutOff(Exception):
         pass
 
-    def cut_off_at_step_3(folder: str):
+    def cut_off_at_step_3(folder: str, writes: bool):
+        assert writes
         checkpoints = every_step(folder)
         save = checkpoints.save
 

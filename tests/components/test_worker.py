@@ -1,0 +1,138 @@
+"""Training on two devices and on two workers ends as on one; a lost worker ends the others."""
+
+import contextlib
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_text  # noqa: F401 (exported models need its ops)
+
+from components import trainer
+from components.bert.hub import resolve
+from components.errors import InputError
+from components.tasks import load_task
+from components.values import dump
+from tests.conftest import REPOSITORY
+from tests.tiny_encoder import write_tiny_encoder
+from tests.tiny_training import train
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_encoder, tmp_path_factory) -> str:
+    """Without dropout: every device draws masks of its own."""
+    words = pathlib.Path(resolve(tiny_encoder).vocab_file).read_text().split("\n")[:-1]
+    path = str(tmp_path_factory.mktemp("no_dropout") / "encoder")
+    return write_tiny_encoder(path, words, dropout=0.0)
+
+
+def test_two_devices_end_as_one_does(encoder, tmp_path):
+    """The last batch of 10 rows too, of which each device takes 5."""
+    file = str(tmp_path / "weights.npz")
+    command = [sys.executable, "-m", "tests.two_devices", encoder, file]
+    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    alone = [v.numpy() for v in train(encoder, dropout="0").trainable_variables]
+    together = np.load(file)
+    for key, weights in zip(together, alone, strict=True):
+        np.testing.assert_allclose(together[key], weights, atol=1e-5)
+
+
+class Attempt:
+    """The Trainer on what Transform has left of the first run, as TFX calls it."""
+
+    def __init__(self, project, encoder: str, folder: pathlib.Path):
+        self._transform = project.root / "output" / "artifacts" / "Transform"
+        self._encoder, self._folder = resolve(encoder), folder
+        self.checkpoints = str(folder / "checkpoints")
+
+    def run(self, **settings: str) -> np.ndarray:
+        """The exported model's probabilities for three pairs."""
+        task = load_task("mrpc").override({"dropout": "0", "batch_size": "33", **settings})
+        directory = self._folder / settings["strategy"]
+        config = {
+            "head": dump(task.head),
+            "encoder": self._encoder.to_json(),
+            "hyperparameters": dump(task.hyperparameters),
+            "code": "1",
+            "checkpoints": self.checkpoints,
+        }
+        examples = next(self._transform.glob("transformed_examples/*/Split-train"))
+        trainer.run_fn(
+            types.SimpleNamespace(
+                custom_config=config,
+                train_files=[str(examples / "*")],
+                transform_graph_path=str(next(self._transform.glob("transform_graph/*"))),
+                model_run_dir=str(directory / "run"),
+                serving_model_dir=str(directory / "model"),
+            )
+        )
+        served = tf.saved_model.load(str(directory / "model")).signatures["serving_default"]
+        text = tf.constant(["He won .", "the price rose", "Rain is expected ."])
+        return served(sentence1=text, sentence2=text[::-1])["probabilities"].numpy()
+
+
+@pytest.fixture
+def attempt(project, first_run, encoder, tmp_path) -> Attempt:
+    return Attempt(project, encoder, tmp_path)
+
+
+@pytest.fixture
+def second_worker(monkeypatch, attempt):
+    """Waits for the first one; the environment is then that of the first one."""
+    cluster = {"worker": [f"localhost:{free_port()}" for _ in range(2)]}
+
+    def environment(index: int) -> str:
+        return json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+
+    monkeypatch.setenv("TF_CONFIG", environment(0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "components.worker", attempt.checkpoints],
+        cwd=REPOSITORY,
+        env={**os.environ, "TF_CONFIG": environment(1)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.wait()
+
+
+def free_port() -> int:
+    with contextlib.closing(socket.socket()) as listener:
+        listener.bind(("localhost", 0))
+        return listener.getsockname()[1]
+
+
+def test_two_workers_end_as_one_does(attempt, second_worker):
+    together = attempt.run(strategy="workers", epochs="1")
+    assert second_worker.wait(timeout=120) == 0
+    assert "step 1" in second_worker.stdout.read()
+    np.testing.assert_allclose(attempt.run(strategy="single", epochs="1"), together, atol=1e-4)
+    assert not list(pathlib.Path(attempt.checkpoints).iterdir())
+
+
+def test_a_worker_that_is_lost_ends_the_other(attempt, second_worker, monkeypatch):
+    progress = trainer.progress
+    log = progress.log
+
+    def kill_when_training(level, message, *arguments):
+        log(level, message, *arguments)
+        if "step " in str(arguments):
+            second_worker.kill()
+
+    monkeypatch.setattr(progress, "log", kill_when_training)
+    with pytest.raises(RuntimeError, match="another worker was lost"):
+        attempt.run(strategy="workers", epochs="1000")
+
+
+def test_workers_without_a_cluster_are_refused(attempt, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(InputError, match="TF_CONFIG names none"):
+        attempt.run(strategy="workers")
