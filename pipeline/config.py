@@ -24,9 +24,9 @@ class PipelineConfig:
       root: folder (or URI) under which everything is written.
       schema_file: the task's schema.
       eval_split: the split that gates: test where the data has one, else eval.
-      baseline: the model that the candidate is held against: last_blessed_before, the last one that
-        the gate let through before it; last_blessed, the last one at all, itself when a run is
-        repeated; served, the newest version in `serving`.
+      baseline: the model that the candidate is held against: anchor, the last blessed one before it
+        that was clearly better than its own, which no slow decay can move; last_blessed, the last one
+        at all, itself when a run is repeated; served, the newest version in `serving`.
       keeps_metadata: whether a run writes ML Metadata to `metadata_file`; else the orchestrator has
         its own.
       beam_args: where Beam's stages run, see `pipeline/beam.py`.
@@ -38,7 +38,7 @@ class PipelineConfig:
     root: str
     schema_file: str
     eval_split: str = "eval"
-    baseline: str = "last_blessed_before"
+    baseline: str = "anchor"
     keeps_metadata: bool = True
     beam_args: tuple[str, ...] = PROFILES["local"].arguments
 

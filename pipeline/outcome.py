@@ -1,54 +1,14 @@
-"""What a run came to, read from ML Metadata and from TFMA's own files."""
+"""What a run came to, read from ML Metadata."""
 
 import dataclasses
 
-import tensorflow_model_analysis as tfma
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.components.evaluator import constants as evaluator_constants
 from tfx.orchestration import metadata
 
-from components.metrics.intervals import Interval
-from components.metrics.paired import LOWER, UPPER
-from components.tasks.base import Task
 from pipeline.config import PipelineConfig
-
-
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """Candidate minus baseline, with the interval that the gate judges it by."""
-
-    value: float
-    interval: Interval
-
-    @property
-    def verdict(self) -> str:
-        """better, worse or, where the interval holds 0, same within noise."""
-        if self.interval.lower > 0:
-            return "better"
-        return "worse" if self.interval.upper < 0 else "same within noise"
-
-
-@dataclasses.dataclass(frozen=True)
-class Measured:
-    """One metric over the whole evaluation split.
-
-    Attributes:
-      candidate: of the model of this run.
-      interval: of the candidate, None for a metric without one.
-      baseline: of the last blessed model before it, None when there was none.
-      change: None for a metric without an interval, and without a baseline.
-      floor: the least that may be pushed, None where the task asks nothing.
-      refused: why the gate refused it, None when it did not.
-    """
-
-    name: str
-    candidate: float
-    interval: Interval | None
-    baseline: float | None
-    change: Change | None
-    floor: float | None
-    refused: str | None
+from pipeline.measured import Measured, measured
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +46,7 @@ def read_outcome(config: PipelineConfig) -> Outcome:
     served = outputs["ServingCheck"]["blessing"].custom_properties
     pushed = outputs.get("Pusher", {}).get("pushed_model")
     return Outcome(
-        metrics=_measured(config.task, evaluation),
+        metrics=measured(config.task, evaluation),
         blessed=blessing[evaluator_constants.ARTIFACT_PROPERTY_BLESSED_KEY].int_value == 1,
         measured=served["measured"].string_value,
         unservable=served["reason"].string_value,
@@ -123,70 +83,3 @@ def _pushed_to(pushed: mlmd.Artifact | None) -> str | None:
     if not pushed or not pushed.custom_properties["pushed"].int_value:
         return None
     return pushed.custom_properties["pushed_destination"].string_value
-
-
-def _measured(task: Task, evaluation: str) -> list[Measured]:
-    # TFMA names the models only where there are two.
-    candidate = _overall(evaluation, "candidate") or _overall(evaluation, None)
-    baseline = _overall(evaluation, "baseline")
-    measured = []
-    for metric in task.metrics:
-        name, threshold = metric.name, task.thresholds.get(metric.name)
-        change = _interval(candidate, name, "_diff")
-        measured.append(
-            Measured(
-                name=name,
-                candidate=candidate[name],
-                interval=_interval(candidate, name, ""),
-                baseline=baseline.get(name),
-                change=change and Change(candidate[f"{name}_diff"], change),
-                floor=threshold and threshold.floor,
-                refused=None,
-            )
-        )
-    failed = _failed(evaluation)
-    return [dataclasses.replace(m, refused=_reason(m, task, failed)) for m in measured]
-
-
-def _interval(values: dict[str, float], name: str, suffix: str) -> Interval | None:
-    bounds = [values.get(f"{name}{bound}{suffix}") for bound in (LOWER, UPPER)]
-    return None if None in bounds else Interval(*bounds)
-
-
-def _overall(evaluation: str, model_name: str | None) -> dict[str, float]:
-    """Metric name -> value over the whole split, of one model; nothing if there is no such model."""
-    result = tfma.load_eval_result(evaluation, model_name=model_name)
-    return {
-        name: float(value["doubleValue"])  # JSON has NaN as text
-        for slice_key, outputs in result.slicing_metrics
-        if slice_key == ()
-        for by_class in outputs.values()
-        for metrics in by_class.values()
-        for name, value in metrics.items()
-        if "doubleValue" in value
-    }
-
-
-def _failed(evaluation: str) -> dict[str, str]:
-    """Name of what the gate refused -> TFMA's message, "" where the value alone says why."""
-    result = tfma.load_validation_result(evaluation)
-    return {
-        failure.metric_key.name: failure.message
-        for per_slice in result.metric_validations_per_slice
-        for failure in per_slice.failures
-    }
-
-
-def _reason(measured: Measured, task: Task, failed: dict[str, str]) -> str | None:
-    """Why the gate refused the metric: for its floor, for its change from the baseline, or both."""
-    reasons = []
-    if measured.name in failed:
-        below = f"{measured.candidate:.4f} is not at or above the floor of {measured.floor:.4f}"
-        reasons.append(failed[measured.name] or below)
-    if measured.name + UPPER in failed and measured.change:
-        lower, upper = measured.change.interval
-        reasons.append(
-            f"is worse than the baseline by more than {task.thresholds[measured.name].margin:g}: "
-            f"{measured.change.value:+.4f}, {task.confidence:.0%} interval {lower:+.4f} to {upper:+.4f}"
-        )
-    return "; ".join(reasons) or None

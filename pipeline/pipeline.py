@@ -29,7 +29,7 @@ from components.pusher import Executor as PusherExecutor
 from components.served_model import ServedModel
 from components.serving_check import ServingCheck
 from components.values import dump
-from pipeline.baseline import LastBlessedBefore
+from pipeline.baseline import Anchor
 from pipeline.config import PipelineConfig
 from pipeline.evaluation import eval_config
 from pipeline.facts import card_facts
@@ -77,12 +77,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         },
     )
 
-    push_destination = pusher_pb2.PushDestination(
-        filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.serving)
-    )
-    baseline = _BASELINES[config.baseline](trainer.outputs["model"], push_destination).with_id(
-        "Baseline"
-    )
+    baseline = _BASELINES[config.baseline](config, trainer.outputs["model"]).with_id("Baseline")
     evaluator = Evaluator(
         examples=examples.outputs["examples"],
         example_splits=[config.eval_split],
@@ -108,7 +103,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         custom_executor_spec=ExecutorClassSpec(PusherExecutor),
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
-        push_destination=push_destination,
+        push_destination=_push_destination(config),
         custom_config={"keep_versions": task.serving.keep_versions},
     )
 
@@ -144,9 +139,16 @@ def _splits(names: list[str]) -> example_gen_pb2.Input:
     )
 
 
-def _last_blessed_before(candidate: Channel, _) -> Resolver:
+def _push_destination(config: PipelineConfig) -> pusher_pb2.PushDestination:
+    return pusher_pb2.PushDestination(
+        filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.serving)
+    )
+
+
+def _anchor(config: PipelineConfig, candidate: Channel) -> Resolver:
     return Resolver(
-        strategy_class=LastBlessedBefore,
+        strategy_class=Anchor,
+        config={"metrics": list(config.task.thresholds)},
         candidate=candidate,
         model=Channel(type=standard_artifacts.Model),
         model_blessing=Channel(type=standard_artifacts.ModelBlessing),
@@ -161,15 +163,14 @@ def _last_blessed(_, __) -> Resolver:
     )
 
 
-def _served(candidate: Channel, push_destination: pusher_pb2.PushDestination) -> ServedModel:
-    return ServedModel(
-        candidate=candidate, push_destination=proto_utils.proto_to_json(push_destination)
-    )
+def _served(config: PipelineConfig, candidate: Channel) -> ServedModel:
+    destination = proto_utils.proto_to_json(_push_destination(config))
+    return ServedModel(candidate=candidate, push_destination=destination)
 
 
 # Each needs more than the one below it: our resolver in ML Metadata, TFX's own there, a folder.
 _BASELINES = {
-    "last_blessed_before": _last_blessed_before,
+    "anchor": _anchor,
     "last_blessed": _last_blessed,
     "served": _served,
 }

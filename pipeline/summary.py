@@ -8,7 +8,8 @@ from rich.table import Table
 
 from components.metrics.intervals import Interval
 from pipeline.config import PipelineConfig
-from pipeline.outcome import Measured, Outcome
+from pipeline.measured import Measured
+from pipeline.outcome import Outcome
 from pipeline.terminal import Terminal
 
 

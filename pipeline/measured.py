@@ -1,0 +1,130 @@
+"""What the Evaluator found, read from TFMA's own files."""
+
+import dataclasses
+from collections.abc import Collection
+
+import tensorflow_model_analysis as tfma
+
+from components.metrics.intervals import Interval
+from components.metrics.paired import LOWER, UPPER
+from components.tasks.base import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """Candidate minus baseline, with the interval that the gate judges it by."""
+
+    value: float
+    interval: Interval
+
+    @property
+    def verdict(self) -> str:
+        """better, worse or, where the interval holds 0, same within noise."""
+        if self.interval.lower > 0:
+            return "better"
+        return "worse" if self.interval.upper < 0 else "same within noise"
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """One metric over the whole evaluation split.
+
+    Attributes:
+      candidate: of the model of this run.
+      interval: of the candidate, None for a metric without one.
+      baseline: of the last blessed model before it, None when there was none.
+      change: None for a metric without an interval, and without a baseline.
+      floor: the least that may be pushed, None where the task asks nothing.
+      refused: why the gate refused it, None when it did not.
+    """
+
+    name: str
+    candidate: float
+    interval: Interval | None
+    baseline: float | None
+    change: Change | None
+    floor: float | None
+    refused: str | None
+
+
+def measured(task: Task, evaluation: str) -> list[Measured]:
+    """The task's metrics in its order.
+
+    Args:
+      evaluation: folder of the Evaluator's results.
+    """
+    # TFMA names the models only where there are two.
+    candidate = _overall(evaluation, "candidate") or _overall(evaluation, None)
+    baseline = _overall(evaluation, "baseline")
+    found = []
+    for metric in task.metrics:
+        name, threshold = metric.name, task.thresholds.get(metric.name)
+        found.append(
+            Measured(
+                name=name,
+                candidate=candidate[name],
+                interval=_interval(candidate, name, ""),
+                baseline=baseline.get(name),
+                change=_change(candidate, name),
+                floor=threshold and threshold.floor,
+                refused=None,
+            )
+        )
+    failed = _failed(evaluation)
+    return [dataclasses.replace(m, refused=_reason(m, task, failed)) for m in found]
+
+
+def changes(evaluation: str, names: Collection[str]) -> list[Change]:
+    """Of these metrics, those that have one; none where the candidate had no baseline."""
+    candidate = _overall(evaluation, "candidate")
+    found = [_change(candidate, name) for name in names]
+    return [change for change in found if change]
+
+
+def _change(values: dict[str, float], name: str) -> Change | None:
+    interval = _interval(values, name, "_diff")
+    return interval and Change(values[f"{name}_diff"], interval)
+
+
+def _interval(values: dict[str, float], name: str, suffix: str) -> Interval | None:
+    bounds = [values.get(f"{name}{bound}{suffix}") for bound in (LOWER, UPPER)]
+    return None if None in bounds else Interval(*bounds)
+
+
+def _overall(evaluation: str, model_name: str | None) -> dict[str, float]:
+    """Metric name -> value over the whole split, of one model; nothing if there is no such model."""
+    result = tfma.load_eval_result(evaluation, model_name=model_name)
+    return {
+        name: float(value["doubleValue"])  # JSON has NaN as text
+        for slice_key, outputs in result.slicing_metrics
+        if slice_key == ()
+        for by_class in outputs.values()
+        for metrics in by_class.values()
+        for name, value in metrics.items()
+        if "doubleValue" in value
+    }
+
+
+def _failed(evaluation: str) -> dict[str, str]:
+    """Name of what the gate refused -> TFMA's message, "" where the value alone says why."""
+    result = tfma.load_validation_result(evaluation)
+    return {
+        failure.metric_key.name: failure.message
+        for per_slice in result.metric_validations_per_slice
+        for failure in per_slice.failures
+    }
+
+
+def _reason(measured: Measured, task: Task, failed: dict[str, str]) -> str | None:
+    """Why the gate refused the metric: for its floor, for its change from the baseline, or both."""
+    reasons = []
+    if measured.name in failed:
+        below = f"{measured.candidate:.4f} is not at or above the floor of {measured.floor:.4f}"
+        reasons.append(failed[measured.name] or below)
+    if measured.name + UPPER in failed and measured.change:
+        lower, upper = measured.change.interval
+        reasons.append(
+            f"is worse than the baseline by more than {task.thresholds[measured.name].margin:g}: "
+            f"{measured.change.value:+.4f}, {task.confidence:.0%} interval {lower:+.4f} to {upper:+.4f}"
+        )
+    return "; ".join(reasons) or None
