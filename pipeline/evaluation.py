@@ -10,10 +10,13 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto.config_pb2 import PerSliceMetricThreshold
 
 from components.errors import InputError
+from components.slices import SLICES
 from components.tasks.base import Metric, Task, Threshold
 from pipeline.fingerprint import code_sha256
 
 SIGNATURE = "serve_examples"
+# Where TFX's Evaluator finds what adds the slices to the rows.
+EXTRACTORS = "components.slices"
 _PAIRED = "components.metrics.paired"
 
 
@@ -21,9 +24,10 @@ def eval_config(task: Task) -> tfma.EvalConfig:
     """The Evaluator asks the signature that will be served, and judges the whole split.
 
     Raises:
-      InputError: the task's thresholds are none, or ask what cannot be asked.
+      InputError: the task's thresholds are none, or ask what cannot be asked; there is no such slice.
     """
     check_gate(task)
+    check_slices(task)
     by_label = itertools.groupby(
         sorted(task.metrics, key=lambda metric: (metric.label is not None, metric.label)),
         key=lambda metric: metric.label,
@@ -36,7 +40,10 @@ def eval_config(task: Task) -> tfma.EvalConfig:
                 prediction_key=task.head.prediction_key,
             )
         ],
-        slicing_specs=[tfma.SlicingSpec()],
+        slicing_specs=[
+            tfma.SlicingSpec(),
+            *(tfma.SlicingSpec(feature_keys=[name]) for name in task.slices),
+        ],
         metrics_specs=[
             *(_metrics_spec(label, list(metrics), task) for label, metrics in by_label),
             tfma.MetricsSpec(metrics=[_interval_config(m, task) for m in task.metrics if m.figure]),
@@ -68,6 +75,17 @@ def check_gate(task: Task) -> None:
             f"confidence is {task.confidence} and must be at least 0.5 and less than 1. "
             f"An example: --set confidence=0.95"
         )
+
+
+def check_slices(task: Task) -> None:
+    """Raises InputError where a slice is none: TFMA would leave it out without a word."""
+    known = [*SLICES, *filter(None, [task.data.label])]
+    for name in task.slices:
+        if name not in known:
+            raise InputError(
+                f"The task {task.name} has a slice {name!r}, which is not in components/slices.py and "
+                f"not its label. There are: {', '.join(known)}."
+            )
 
 
 def _metrics_spec(label: int | None, metrics: list[Metric], task: Task) -> tfma.MetricsSpec:
@@ -103,7 +121,7 @@ def _interval_config(metric: Metric, task: Task) -> tfma.MetricConfig:
         "figure": metric.figure,
         "confidence": task.confidence,
         "positive": metric.label,
-        "code": code_sha256(_PAIRED, metric.figure.rpartition(".")[0]),
+        "code": code_sha256(_PAIRED, EXTRACTORS, metric.figure.rpartition(".")[0]),
     }
     config = tfma.MetricConfig(
         class_name="PairedInterval", module=_PAIRED, config=json.dumps(arguments)

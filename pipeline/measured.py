@@ -9,6 +9,9 @@ from components.metrics.intervals import Interval
 from components.metrics.paired import LOWER, UPPER
 from components.tasks.base import Task
 
+# A slice with fewer rows is shown, not judged: 95 % of 30 rows is 0.83 to 0.99.
+LEAST_ROWS = 30
+
 
 @dataclasses.dataclass(frozen=True)
 class Change:
@@ -47,6 +50,43 @@ class Measured:
     refused: str | None
 
 
+@dataclasses.dataclass(frozen=True)
+class Sliced:
+    """The metrics that the gate has a threshold on, over the rows of one kind.
+
+    Attributes:
+      slice: its name, as "overlap".
+      value: of the rows in it, as "40-54".
+      rows: how many there are.
+      metrics: floors and refusals are None: the gate judges the whole split.
+    """
+
+    slice: str
+    value: str
+    rows: int
+    metrics: list[Measured]
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there are rows enough to say anything."""
+        return self.rows >= LEAST_ROWS
+
+
+def sliced(task: Task, evaluation: str) -> list[Sliced]:
+    """By slice in the task's order, then by value."""
+    found = []
+    by_model = [_values(evaluation, name) for name in ("candidate", "baseline")]
+    candidate, baseline = by_model if by_model[0] else (_values(evaluation, None), {})
+    for key in sorted(candidate, key=str):
+        if key == ():
+            continue
+        ((name, value),) = key
+        values, before = candidate[key], baseline.get(key, {})
+        metrics = [_measured(metric, values, before) for metric in task.thresholds]
+        found.append(Sliced(name, str(value), int(values["examples"]), metrics))
+    return sorted(found, key=lambda s: task.slices.index(s.slice))
+
+
 def measured(task: Task, evaluation: str) -> list[Measured]:
     """The task's metrics in its order.
 
@@ -56,22 +96,14 @@ def measured(task: Task, evaluation: str) -> list[Measured]:
     # TFMA names the models only where there are two.
     candidate = _overall(evaluation, "candidate") or _overall(evaluation, None)
     baseline = _overall(evaluation, "baseline")
+    failed = _failed(evaluation)
     found = []
     for metric in task.metrics:
-        name, threshold = metric.name, task.thresholds.get(metric.name)
-        found.append(
-            Measured(
-                name=name,
-                candidate=candidate[name],
-                interval=_interval(candidate, name, ""),
-                baseline=baseline.get(name),
-                change=_change(candidate, name),
-                floor=threshold and threshold.floor,
-                refused=None,
-            )
-        )
-    failed = _failed(evaluation)
-    return [dataclasses.replace(m, refused=_reason(m, task, failed)) for m in found]
+        threshold = task.thresholds.get(metric.name)
+        bare = _measured(metric.name, candidate, baseline)
+        bare = dataclasses.replace(bare, floor=threshold and threshold.floor)
+        found.append(dataclasses.replace(bare, refused=_reason(bare, task, failed)))
+    return found
 
 
 def changes(evaluation: str, names: Collection[str]) -> list[Change]:
@@ -79,6 +111,19 @@ def changes(evaluation: str, names: Collection[str]) -> list[Change]:
     candidate = _overall(evaluation, "candidate")
     found = [_change(candidate, name) for name in names]
     return [change for change in found if change]
+
+
+def _measured(name: str, candidate: dict[str, float], baseline: dict[str, float]) -> Measured:
+    """Without floor and refusal."""
+    return Measured(
+        name=name,
+        candidate=candidate[name],
+        interval=_interval(candidate, name, ""),
+        baseline=baseline.get(name),
+        change=_change(candidate, name),
+        floor=None,
+        refused=None,
+    )
 
 
 def _change(values: dict[str, float], name: str) -> Change | None:
@@ -93,15 +138,21 @@ def _interval(values: dict[str, float], name: str, suffix: str) -> Interval | No
 
 def _overall(evaluation: str, model_name: str | None) -> dict[str, float]:
     """Metric name -> value over the whole split, of one model; nothing if there is no such model."""
+    return _values(evaluation, model_name).get((), {})
+
+
+def _values(evaluation: str, model_name: str | None) -> dict[tuple, dict[str, float]]:
+    """TFMA's key of a slice -> metric name -> value, of one model."""
     result = tfma.load_eval_result(evaluation, model_name=model_name)
     return {
-        name: float(value["doubleValue"])  # JSON has NaN as text
+        slice_key: {
+            name: float(value["doubleValue"])  # JSON has NaN as text
+            for by_class in outputs.values()
+            for metrics in by_class.values()
+            for name, value in metrics.items()
+            if "doubleValue" in value
+        }
         for slice_key, outputs in result.slicing_metrics
-        if slice_key == ()
-        for by_class in outputs.values()
-        for metrics in by_class.values()
-        for name, value in metrics.items()
-        if "doubleValue" in value
     }
 
 

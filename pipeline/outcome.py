@@ -8,13 +8,14 @@ from tfx.components.evaluator import constants as evaluator_constants
 from tfx.orchestration import metadata
 
 from pipeline.config import PipelineConfig
-from pipeline.measured import Measured, measured
+from pipeline.measured import Measured, Sliced, measured, sliced
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """Attributes:
     metrics: in the task's order.
+    slices: the same over the rows of one kind each; shown, not judged.
     blessed: whether the gate let the candidate through.
     measured: what ServingCheck measured of it, "" where it was not asked.
     unservable: why ServingCheck refused it, "" where it did not.
@@ -25,6 +26,7 @@ class Outcome:
     """
 
     metrics: list[Measured]
+    slices: list[Sliced]
     blessed: bool
     measured: str
     unservable: str
@@ -47,6 +49,7 @@ def read_outcome(config: PipelineConfig) -> Outcome:
     pushed = outputs.get("Pusher", {}).get("pushed_model")
     return Outcome(
         metrics=measured(config.task, evaluation),
+        slices=sliced(config.task, evaluation),
         blessed=blessing[evaluator_constants.ARTIFACT_PROPERTY_BLESSED_KEY].int_value == 1,
         measured=served["measured"].string_value,
         unservable=served["reason"].string_value,

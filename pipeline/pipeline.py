@@ -31,7 +31,7 @@ from components.serving_check import ServingCheck
 from components.values import dump
 from pipeline.baseline import Anchor
 from pipeline.config import PipelineConfig
-from pipeline.evaluation import eval_config
+from pipeline.evaluation import EXTRACTORS, eval_config
 from pipeline.facts import card_facts
 from pipeline.fingerprint import code_sha256
 
@@ -85,6 +85,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         baseline_model=baseline.outputs["model"],
         schema=schema.outputs["schema"],
         eval_config=eval_config(task),
+        module_path=EXTRACTORS,
     )
 
     serving_check = ServingCheck(

@@ -1,5 +1,6 @@
 """The first lines and the closing table of a run."""
 
+import math
 import shlex
 
 from rich import box
@@ -33,6 +34,8 @@ def print_summary(
     for metric in outcome.metrics:
         if metric.refused:
             terminal.say(f"  [red]refused:[/] {metric.name} {metric.refused}")
+    if weakest := _weakest(outcome):
+        terminal.say(f"  weakest      {weakest}")
     if outcome.blessed and outcome.unservable:
         terminal.say(f"  [red]refused:[/] {escape(outcome.unservable)}")
     if outcome.measured:
@@ -75,6 +78,20 @@ def _changes_table(config: PipelineConfig, judged: list[Measured]) -> Table:
             metric.name, f"{change.value:+.4f}", _range(change.interval, "+"), change.verdict
         )
     return table
+
+
+def _weakest(outcome: Outcome) -> str | None:
+    """Where the first metric of the gate is lowest, among slices with rows enough."""
+    judged = [(s.metrics[0].candidate, s) for s in outcome.slices if s.is_judged]
+    known = [(value, s) for value, s in judged if not math.isnan(value)]
+    if not known:
+        return None
+    value, weakest = min(known, key=lambda pair: pair[0])
+    metric = weakest.metrics[0]
+    return (
+        f"{metric.name} {value:.4f} ({_range(metric.interval, '')}) on the {weakest.rows} rows where "
+        f"{weakest.slice} is {weakest.value}"
+    )
 
 
 def _table(first: str, *others: str) -> Table:

@@ -111,7 +111,7 @@ def test_editing_the_trainer_does_not_run_transform(project, first_run):
         *("Trainer", "Baseline", "Evaluator", "ServingCheck", "Pusher")
     }
     # The second model was pushed, but was not clearly better than the first: that is still the anchor.
-    (first_loss,) = re.findall(r"loss +(\d\.\d+)", first_run.stdout)
+    (first_loss,) = re.findall(r"^ *loss +(\d\.\d+)", first_run.stdout, re.MULTILINE)
     assert re.search(rf"loss +\d\.\d+ +\d\.\d+ \.\. \d\.\d+ +{first_loss}", run.stdout)
 
 

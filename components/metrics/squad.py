@@ -1,10 +1,11 @@
 """How SQuAD 1.1 judges an answer, by the rules of its official evaluation script, version 1.1.
 
-Pure Python: a task that names these metrics is read without TensorFlow. What means them over a split
+NumPy only: a task that names these metrics is read without TensorFlow. What means them over a split
 is `components/metrics/answers.py`.
 """
 
 import collections
+import dataclasses
 import functools
 import re
 import string
@@ -85,21 +86,22 @@ def _overlap(predicted: str, expected: str) -> float:
     return 2 * common / (len(words) + len(wanted)) if common else 0.0
 
 
-def as_served(score: Callable[[str, Collection[str]], float]) -> Callable:
-    """The score of what TFMA hands over: references, then one prediction, arrays of UTF-8.
+@dataclasses.dataclass(frozen=True)
+class OfServed:
+    """A score of what TFMA hands over: references, then one prediction, arrays of UTF-8.
 
-    What is no UTF-8 is read as U+FFFD.
+    What is no UTF-8 is read as U+FFFD. A class and no closure, so that Beam's workers can be sent it.
     """
 
-    def of_arrays(references: np.ndarray, prediction: np.ndarray) -> float:
-        return score(_text(prediction.item()), [_text(value) for value in references.flat])
+    score: Callable[[str, Collection[str]], float]
 
-    return of_arrays
+    def __call__(self, references: np.ndarray, prediction: np.ndarray) -> float:
+        return self.score(_text(prediction.item()), [_text(value) for value in references.flat])
 
 
 def _text(value: bytes) -> str:
     return value.decode(errors="replace")
 
 
-EXACT_MATCH = Share(as_served(exact_match))
-F1 = Mean(as_served(f1))
+EXACT_MATCH = Share(OfServed(exact_match))
+F1 = Mean(OfServed(f1))

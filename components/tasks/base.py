@@ -197,6 +197,8 @@ class Task:
       hyperparameters: what gave the figures in the README.
       card: its words in the model card.
       serving: what is asked of the model as it is served.
+      slices: the kinds of rows that every figure is shown for as well, by name: of a function in
+        `components/slices.py`, or of the feature with the label.
       confidence: of all intervals: the share of them that hold the true value. Half of the rest is how
         often chance alone has a candidate refused that is the baseline's equal in a metric.
     """
@@ -209,6 +211,7 @@ class Task:
     hyperparameters: Hyperparameters
     card: Card
     serving: Serving = Serving()
+    slices: tuple[str, ...] = ()
     confidence: float = 0.95
 
     def settings(self) -> dict[str, Any]:

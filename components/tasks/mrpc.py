@@ -123,6 +123,7 @@ TASK = Task(
     ),
     metrics=of_two_classes(),
     thresholds={"accuracy": Threshold(floor=0.75), "f1": Threshold(floor=0.83)},
+    slices=("label", "words", "overlap", "negation", "numbers"),
     hyperparameters=Hyperparameters(epochs=3, learning_rate=1e-4, head_learning_rate=5e-4),
     card=Card(
         description="Says whether two sentences mean the same (label 1) or not (label 0).",

@@ -47,6 +47,7 @@ TASK = Task(
     head=SpanExtraction(),
     metrics=of_answers(),
     thresholds={"exact_match": Threshold(floor=0.50), "f1": Threshold(floor=0.60)},
+    slices=("question_word", "context_words", "answer_words"),
     hyperparameters=SpanHyperparameters(
         epochs=2, learning_rate=1e-4, head_learning_rate=1e-3, batch_size=32, max_length=384
     ),

@@ -44,6 +44,7 @@ def test_thresholds_bind_to_the_whole_split_only():
         ({"thresholds": {"f1": Threshold(float("nan"))}}, "f1_floor is nan"),
         ({"thresholds": {"f1": Threshold(0.5, float("nan"))}}, "f1_margin is nan"),
         ({"thresholds": {"f1": Threshold(0.5, -0.01)}}, "f1_margin is -0.01"),
+        ({"slices": ("word",)}, "a slice 'word'.*There are: words, .*label"),
         ({"confidence": 95.0}, "confidence is 95.0"),
         ({"confidence": float("nan")}, "confidence is nan"),
     ],
@@ -51,6 +52,12 @@ def test_thresholds_bind_to_the_whole_split_only():
 def test_a_gate_that_lets_everything_or_nothing_through_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
         eval_config(dataclasses.replace(load_task("mrpc"), **changes))
+
+
+def test_every_slice_of_a_task_is_computed_and_none_is_judged():
+    config = eval_config(load_task("mrpc"))
+    overall, *others = ([*spec.feature_keys] for spec in config.slicing_specs)
+    assert overall == [] and others == [[name] for name in load_task("mrpc").slices]
 
 
 def test_the_signature_that_is_served_is_the_one_that_is_judged():
@@ -65,7 +72,9 @@ def test_the_code_of_the_projects_own_metrics_is_part_of_the_configuration():
         for spec in eval_config(load_task("squad")).metrics_specs
         for metric in spec.metrics
     ]
-    paired = code_sha256("components.metrics.paired", "components.metrics.squad")
+    paired = code_sha256(
+        "components.metrics.paired", "components.slices", "components.metrics.squad"
+    )
     by_name = {config["name"]: config.get("code") for config in configs}
     sha256 = code_sha256("components.metrics.answers")
     assert by_name == {

@@ -3,7 +3,9 @@
 All draws are seeded: a test gives the same figures each time it runs.
 """
 
+import importlib
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -105,3 +107,12 @@ def test_a_loss_of_three_points_is_refused():
     """95 % of the time or more, on 1,725 rows of which one in ten tells the models apart."""
     share = refused(draw(only_candidate=(ONLY_ONE_RIGHT - 0.03) / 2))
     assert (share.mean(axis=0) > 0.95).all()
+
+
+@pytest.mark.parametrize("task", ["mrpc", "squad"])
+def test_figures_can_be_sent_to_workers(task):
+    for metric in load_task(task).metrics:
+        if metric.figure:
+            module, _, name = metric.figure.rpartition(".")
+            figure = getattr(importlib.import_module(module), name)
+            assert pickle.loads(pickle.dumps(figure)) == figure

@@ -7,6 +7,7 @@ import string
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import components  # noqa: F401  Keras 2, before TensorFlow is imported
@@ -144,8 +145,6 @@ def combined(metric, inputs: list[dict], **arguments) -> float:
 
 
 def extracts(prediction: bytes, references: list[bytes], weight: float) -> dict:
-    import numpy as np
-
     return {
         "labels": np.array(references, object),
         "predictions": np.array([prediction], object),
@@ -209,6 +208,9 @@ def expected(model: str) -> dict:
         "examples": len(QUESTIONS),
         **{name: pytest.approx(value, abs=1e-6) for name, value in means.items()},
     }
+
+
+MODELS = ("candidate", "baseline")
 
 
 def scores(model: str) -> dict:
@@ -343,7 +345,7 @@ def evaluate(inputs: dict, folder: pathlib.Path, threshold: Threshold, confidenc
     from tfx.types import standard_artifacts
 
     from components.tasks import load_task
-    from pipeline.evaluation import eval_config
+    from pipeline.evaluation import EXTRACTORS, eval_config
 
     task = dataclasses.replace(
         load_task("squad"),
@@ -363,6 +365,7 @@ def evaluate(inputs: dict, folder: pathlib.Path, threshold: Threshold, confidenc
                 eval_config(task), preserving_proto_field_name=True
             ),
             "example_splits": "null",
+            "module_path": EXTRACTORS,
         },
     )
     return evaluation.uri, bool(blessing.get_int_custom_property("blessed"))
@@ -373,8 +376,7 @@ def values(evaluation: str, model_name: str | None) -> dict[str, float]:
     import tensorflow_model_analysis as tfma
 
     result = tfma.load_eval_result(evaluation, model_name=model_name)
-    ((key, outputs),) = result.slicing_metrics
-    assert key == ()
+    (outputs,) = (outputs for key, outputs in result.slicing_metrics if key == ())
     return {name: value["doubleValue"] for name, value in outputs[""][""].items()}
 
 
@@ -419,3 +421,25 @@ def test_the_evaluator_puts_up_with_the_margin(evaluator_inputs, tmp_path):
     threshold = Threshold(floor=0.1, margin=0.2)
     evaluation, blessed = evaluate(evaluator_inputs, tmp_path, threshold, 0.8)
     assert blessed and not failures(evaluation)
+    check_slices(evaluation)
+
+
+def check_slices(evaluation: str) -> None:
+    """Every slice has the figures of its rows."""
+    from components.tasks import load_task
+    from pipeline.measured import sliced
+
+    found = {(s.slice, s.value): s for s in sliced(load_task("squad"), evaluation)}
+    assert {key: s.rows for key, s in found.items()} == {
+        ("question_word", "who"): 7,
+        ("context_words", "0-99"): 7,
+        ("answer_words", "1"): 6,
+        ("answer_words", "2"): 1,
+    }
+    match, words = found["answer_words", "1"].metrics
+    means = {model: [np.mean(v[:6]) for v in scores(model).values()] for model in MODELS}
+    assert [match.candidate, words.candidate] == pytest.approx(means["candidate"], abs=1e-6)
+    assert [match.baseline, words.baseline] == pytest.approx(means["baseline"], abs=1e-6)
+    hits = sum(scores("candidate")["exact_match"][:6])
+    assert match.interval == pytest.approx(intervals.of_share(hits, 6, 0.8))
+    assert not any(s.is_judged for s in found.values())  # a few rows say nothing
