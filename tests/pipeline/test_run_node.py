@@ -120,7 +120,7 @@ def test_a_refused_model_leaves_pusher_skipped(runs):
         assert code == 0, shown
     code, shown = runs.stage("refused", pusher)
     assert code == 99
-    assert "below the floor of 0.9900" in shown
+    assert "the floor of 0.9900" in shown
     assert shown.strip().splitlines()[-1].startswith("refused")
     assert runs.versions() == []
 
