@@ -56,6 +56,7 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     from pipeline.config import local_config
     from pipeline.outcome import read_outcome
     from pipeline.pipeline import create_pipeline
+    from pipeline.report.page import report_last_run
     from pipeline.summary import print_heading, print_summary
 
     terminal.wait_for(f"encoder {options.encoder}")
@@ -67,7 +68,9 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
         print_heading(terminal, config, rows)
         LocalDagRunner().run(create_pipeline(config))
         outcome = read_outcome(config)
-    print_summary(terminal, config, outcome, time.monotonic() - started)
+        terminal.wait_for("writing the report")
+        report = report_last_run(config)
+    print_summary(terminal, config, outcome, report, time.monotonic() - started)
     return PUSHED if outcome.pushed_to else REFUSED
 
 

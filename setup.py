@@ -16,7 +16,7 @@ setup(
     # schema/ holds data only. It is listed because find_packages looks for __init__.py; it lies
     # beside pipeline/ once installed, as it does in the checkout.
     packages=[*find_packages(include=["pipeline*", "components*"]), "schema"],
-    package_data={"schema": ["*.pbtxt"]},
+    package_data={"schema": ["*.pbtxt"], "pipeline.report": ["*.j2", "*.js"]},
     py_modules=["airflow_dag", "kubeflow_runner", "local_runner"],
     extras_require={
         "environment": [
@@ -24,6 +24,7 @@ setup(
             "tensorflow-text",  # of TensorFlow's own minor, as is tf-keras
             "tf-keras",
             "rich",
+            "jinja2",
             "safetensors",
             "tokenizers",
         ]

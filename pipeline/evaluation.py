@@ -29,7 +29,10 @@ def eval_config(task: Task) -> tfma.EvalConfig:
     check_gate(task)
     check_slices(task)
     by_label = itertools.groupby(
-        sorted(task.metrics, key=lambda metric: (metric.label is not None, metric.label)),
+        sorted(
+            (*task.metrics, *task.plots),
+            key=lambda metric: (metric.label is not None, metric.label),
+        ),
         key=lambda metric: metric.label,
     )
     return tfma.EvalConfig(

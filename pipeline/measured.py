@@ -94,8 +94,8 @@ def measured(task: Task, evaluation: str) -> list[Measured]:
       evaluation: folder of the Evaluator's results.
     """
     # TFMA names the models only where there are two.
-    candidate = _overall(evaluation, "candidate") or _overall(evaluation, None)
-    baseline = _overall(evaluation, "baseline")
+    candidate = overall(evaluation, "candidate") or overall(evaluation, None)
+    baseline = overall(evaluation, "baseline")
     failed = _failed(evaluation)
     found = []
     for metric in task.metrics:
@@ -108,7 +108,7 @@ def measured(task: Task, evaluation: str) -> list[Measured]:
 
 def changes(evaluation: str, names: Collection[str]) -> list[Change]:
     """Of these metrics, those that have one; none where the candidate had no baseline."""
-    candidate = _overall(evaluation, "candidate")
+    candidate = overall(evaluation, "candidate")
     found = [_change(candidate, name) for name in names]
     return [change for change in found if change]
 
@@ -136,7 +136,7 @@ def _interval(values: dict[str, float], name: str, suffix: str) -> Interval | No
     return None if None in bounds else Interval(*bounds)
 
 
-def _overall(evaluation: str, model_name: str | None) -> dict[str, float]:
+def overall(evaluation: str, model_name: str | None) -> dict[str, float]:
     """Metric name -> value over the whole split, of one model; nothing if there is no such model."""
     return _values(evaluation, model_name).get((), {})
 

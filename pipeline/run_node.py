@@ -103,12 +103,13 @@ def _launch(graph: dict[str, Any], node_id: str, terminal: Terminal) -> int:
 def _print_summary(graph: dict[str, Any], terminal: Terminal) -> None:
     """The closing table of the run, as local_runner.py shows it."""
     from pipeline.outcome import read_outcome
+    from pipeline.report.page import report_last_run
     from pipeline.summary import print_summary
 
     settings = {k: str(v) for k, v in graph["parameters"].items() if k not in ("data", "encoder")}
     config = config_from_json(graph["config"], load_task(graph["task"]).override(settings))
     seconds = time.time() - os.path.getmtime(graph["ir"])
-    print_summary(terminal, config, read_outcome(config), seconds)
+    print_summary(terminal, config, read_outcome(config), report_last_run(config), seconds)
 
 
 if __name__ == "__main__":

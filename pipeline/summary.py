@@ -24,7 +24,7 @@ def print_heading(terminal: Terminal, config: PipelineConfig, rows: dict[str, in
 
 
 def print_summary(
-    terminal: Terminal, config: PipelineConfig, outcome: Outcome, seconds: float
+    terminal: Terminal, config: PipelineConfig, outcome: Outcome, report: str, seconds: float
 ) -> None:
     """Metrics against floors and baseline, where things are, what to do next, the verdict."""
     terminal.say()
@@ -40,6 +40,7 @@ def print_summary(
         terminal.say(f"  [red]refused:[/] {escape(outcome.unservable)}")
     if outcome.measured:
         terminal.say(f"  serving      {outcome.measured}")
+    terminal.say(f"  report       {report}")
     terminal.say(f"  evaluation   {outcome.evaluation}")
     terminal.say(f"  training     tensorboard --logdir {shlex.quote(outcome.model_run)}")
     minutes, rest = divmod(int(seconds), 60)

@@ -1,6 +1,7 @@
 """SQuAD through the whole pipeline with the tiny encoder; the pushed model asked as a server would."""
 
 import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -111,6 +112,15 @@ def test_tfma_reports_the_official_figures_of_the_served_answers(squad_run, answ
         expected = np.mean([score(a, row["answer_text"]) for a, row in zip(served, rows)])
         shown = float(re.search(rf"^ *{name} +([\d.]+)", squad_run.stdout, re.MULTILINE)[1])
         assert shown == pytest.approx(expected, abs=5.1e-5)  # the table shows four digits
+
+
+def test_the_report_shows_the_answers_that_match_no_reference(project, answers, rows):
+    run = project.run("-m", "pipeline.report", "--output", "output-squad")
+    assert run.returncode == 0, run.stderr
+    page = pathlib.Path(run.stdout.strip()).read_text()
+    served = zip(answers["text"]["answer"], rows)
+    wrong = [a for a, row in served if not exact_match(a, row["answer_text"])]
+    assert wrong and page.count("<article>") == len(wrong)
 
 
 def test_predict_answers_on_the_command_line(project, version):

@@ -23,6 +23,17 @@ def of_two_classes(positive: int = 1) -> tuple[Metric, ...]:
     )
 
 
+def plots_of_two_classes(positive: int = 1) -> tuple[Metric, ...]:
+    """Confusion at every threshold, and calibration, of the class `positive`.
+
+    TFMA puts the two together by these names, its own; of plots with others it shows one.
+    """
+    return (
+        Metric("confusion_matrix_plot", "ConfusionMatrixPlot", label=positive),
+        Metric("calibration_plot", "CalibrationPlot", label=positive),
+    )
+
+
 def _is_right(label: np.ndarray, probabilities: np.ndarray) -> float:
     return float(probabilities.argmax() == label.item())
 

@@ -201,6 +201,7 @@ class Task:
         `components/slices.py`, or of the feature with the label.
       confidence: of all intervals: the share of them that hold the true value. Half of the rest is how
         often chance alone has a candidate refused that is the baseline's equal in a metric.
+      plots: what the Evaluator draws beside the metrics; the gate does not look at it.
     """
 
     name: str
@@ -213,6 +214,7 @@ class Task:
     serving: Serving = Serving()
     slices: tuple[str, ...] = ()
     confidence: float = 0.95
+    plots: tuple[Metric, ...] = ()
 
     def settings(self) -> dict[str, Any]:
         """All that `--set` reaches, by name, with the values in force."""

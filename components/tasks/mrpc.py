@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from components.errors import InputError
 from components.heads.classification import PairClassification
-from components.metrics.classification import of_two_classes
+from components.metrics.classification import of_two_classes, plots_of_two_classes
 from components.tabular import bad_field, read_columns, read_table, text, whole_number
 from components.tasks.base import (
     Card,
@@ -122,6 +122,7 @@ TASK = Task(
         text_features=("sentence1", "sentence2"), label_feature="label", num_labels=2
     ),
     metrics=of_two_classes(),
+    plots=plots_of_two_classes(),
     thresholds={"accuracy": Threshold(floor=0.75), "f1": Threshold(floor=0.83)},
     slices=("label", "words", "overlap", "negation", "numbers"),
     hyperparameters=Hyperparameters(epochs=3, learning_rate=1e-4, head_learning_rate=5e-4),

@@ -1,0 +1,1 @@
+"""One run on one page: why it was pushed or refused, and all that led there."""

@@ -1,0 +1,66 @@
+"""Writes the page of a run: python -m pipeline.report --output DIR [--task TASK] [--run NUMBER].
+
+Beside what the page at the end of a run holds, this one shows the rows that the candidate got wrong, and
+those where it and its baseline differ: both models are asked again. Runs are numbered by pipeline.runs.
+"""
+
+import argparse
+import sys
+
+from components.errors import InputError
+from components.quiet import quiet_stderr
+from components.tasks.base import Task
+from pipeline.history import Run, metadata_file, read_runs, run_numbered
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.report",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    parser.add_argument("--output", default="output", help="folder for all that runs made")
+    parser.add_argument("--task", help="where the folder has runs of several")
+    parser.add_argument("--run", type=int, metavar="NUMBER", help="the newest without it")
+    options = parser.parse_args(arguments)
+    try:
+        with quiet_stderr():
+            task, file = metadata_file(options.output, options.task)
+            run = run_numbered(read_runs(file), options.run)
+
+            # Seconds of imports, after what can be told without them.
+            from pipeline.report.page import write_report
+
+            report = write_report(task, run, options.output, _compared(run.task(task), run))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(report)
+    return 0
+
+
+def _compared(task: Task, run: Run) -> list | None:
+    """None where the run did not come to an evaluation."""
+    if not run.evaluation:
+        return None
+    import json
+    import pathlib
+
+    from tfx.utils import path_utils
+
+    from components.rows_compared import compare
+
+    evaluator = run.stages["Evaluator"]
+    (examples,), (model,) = evaluator.inputs["examples"], evaluator.inputs["model"]
+    (split,) = json.loads(evaluator.parameters["example_splits"])
+    files = [str(path) for path in pathlib.Path(examples.uri, f"Split-{split}").glob("*.gz")]
+    baselines = [
+        path_utils.serving_model_path(b.uri) for b in evaluator.inputs.get("baseline_model", [])
+    ]
+    return compare(
+        task.head, files, path_utils.serving_model_path(model.uri), *(baselines or [None])
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""What StatisticsGen counted and ExampleValidator found."""
+
+import dataclasses
+import pathlib
+
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from components.data_gate import describe
+from pipeline.history import Stage
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureCount:
+    """One feature of one split.
+
+    Attributes:
+      missing: rows without a value.
+      typical: its values in a few words.
+    """
+
+    feature: str
+    split: str
+    rows: int
+    missing: int
+    typical: str
+
+
+def feature_counts(statistics: str) -> list[FeatureCount]:
+    """statistics: folder that StatisticsGen wrote."""
+    counts = []
+    for file in sorted(pathlib.Path(statistics).glob("Split-*/FeatureStats.pb")):
+        split = file.parent.name.removeprefix("Split-")
+        read = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes())
+        for dataset in read.datasets:
+            counts += [_count(split, dataset.num_examples, f) for f in dataset.features]
+    return sorted(counts, key=lambda count: (count.feature, count.split))
+
+
+def anomalies(validator: Stage) -> list[str]:
+    """What does not fit the schema, a line each."""
+    artifact = validator.output("anomalies")
+    folders = sorted(pathlib.Path(artifact.uri).glob("Split-*"))
+    return [line for f in folders for line in describe(artifact.uri, f.name.removeprefix("Split-"))]
+
+
+def _count(split: str, rows: int, feature) -> FeatureCount:
+    name = feature.name or ".".join(feature.path.step)
+    if feature.HasField("num_stats"):
+        numbers = feature.num_stats
+        typical = f"{numbers.min:g} to {numbers.max:g}, mean {numbers.mean:.4g}"
+        common = numbers.common_stats
+    elif feature.HasField("string_stats"):
+        text = feature.string_stats
+        typical = f"{text.unique:,} different, {text.avg_length:.0f} bytes on average"
+        common = text.common_stats
+    else:
+        typical, common = "", feature.bytes_stats.common_stats
+    return FeatureCount(name, split, rows, common.num_missing, typical)

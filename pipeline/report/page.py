@@ -1,0 +1,155 @@
+"""Puts the page together, and writes it."""
+
+import base64
+import dataclasses
+import hashlib
+import logging
+import pathlib
+import time
+from collections.abc import Sequence
+
+import jinja2
+
+from components.tasks.base import Task
+from pipeline.config import PipelineConfig
+from pipeline.history import Run, read_runs
+from pipeline.measured import Measured, measured, overall
+from pipeline.report.charts import Chart
+from pipeline.report.data import FeatureCount, anomalies, feature_counts
+from pipeline.report.evaluation import (
+    Confusion,
+    SliceGroup,
+    confusion_and_charts,
+    load_candidate,
+    slice_groups,
+)
+from pipeline.report.training import training_charts
+
+_FOLDER = pathlib.Path(__file__).parent
+_ROWS_SHOWN = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Attributes:
+    judged: the metrics that have a floor, which are the gate's.
+    """
+
+    metrics: list[Measured]
+    slices: list[SliceGroup]
+    confusion: Confusion | None
+    charts: list[Chart]
+
+    @property
+    def judged(self) -> list[Measured]:
+        return [metric for metric in self.metrics if metric.floor is not None]
+
+
+@dataclasses.dataclass(frozen=True)
+class RowGroup:
+    """rows: those shown, the ones that the candidate is surest of first, of `count` in all."""
+
+    title: str
+    rows: list
+    count: int
+
+
+def report_last_run(config: PipelineConfig) -> str:
+    """Path of the page of the newest run.
+
+    Where no page can be made it says so, and the log why: what was pushed is pushed all the same.
+    """
+    try:
+        runs = read_runs(config.metadata_file)
+        return write_report(config.task.name, runs[-1], config.root)
+    except Exception:
+        logging.exception("no report")
+        return "none could be made, see the log"
+
+
+def write_report(task_name: str, run: Run, output: str, compared: Sequence | None = None) -> str:
+    """Writes `OUTPUT/reports/TASK-NUMBER.html` and returns its path.
+
+    Args:
+      compared: ComparedRow of every row of the evaluated split; None leaves them out.
+    """
+    task = run.task(task_name)
+    page = render(
+        task=task,
+        run=run,
+        started=time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started)),
+        evaluation=_evaluation(task, run.evaluation) if run.evaluation else None,
+        row_groups=None if compared is None else row_groups(compared),
+        curves=_curves(run),
+        counts=_counts(run),
+        anomalies=_anomalies(run),
+    )
+    file = pathlib.Path(output, "reports", f"{task_name}-{run.number}.html").absolute()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_suffix(".new")
+    new.write_text(page, encoding="utf-8")
+    new.replace(file)
+    return str(file)
+
+
+def render(**facts) -> str:
+    """The page. All text is escaped, and no script runs but the page's own, known by its hash."""
+    script = (_FOLDER / "report.js").read_text()
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("report.html.j2").render(
+        script=script, script_hash=f"sha256-{digest}", **facts
+    )
+
+
+def row_groups(compared: Sequence) -> list[RowGroup]:
+    """Of rows that the candidate and the baseline answered; those that both got right are left out."""
+    wrong = [row for row in compared if not row.candidate.right]
+    if not any(row.baseline for row in compared):
+        return [_group("Wrong", wrong)]
+    won = [row for row in compared if row.candidate.right and not row.baseline.right]
+    return [
+        _group("Lost: the baseline was right", [row for row in wrong if row.baseline.right]),
+        _group("Won: the baseline was wrong", won),
+        _group("Wrong in both", [row for row in wrong if not row.baseline.right]),
+    ]
+
+
+def _group(title: str, rows: list) -> RowGroup:
+    surest = sorted(rows, key=lambda row: -row.candidate.confidence)
+    return RowGroup(title, surest[:_ROWS_SHOWN], len(rows))
+
+
+def _evaluation(task: Task, folder: str) -> Evaluation:
+    result = load_candidate(folder)
+    # A run of older code may lack a metric that the task has now.
+    known = overall(folder, "candidate") or overall(folder, None)
+    metrics = tuple(metric for metric in task.metrics if metric.name in known)
+    return Evaluation(
+        measured(dataclasses.replace(task, metrics=metrics), folder),
+        slice_groups(result, list(task.thresholds)),
+        *confusion_and_charts(result),
+    )
+
+
+def _curves(run: Run) -> list[Chart]:
+    trainer = run.stages.get("Trainer")
+    model_run = trainer and trainer.output("model_run")
+    return training_charts(model_run.uri) if model_run else []
+
+
+def _counts(run: Run) -> list[FeatureCount]:
+    stage = run.stages.get("StatisticsGen")
+    statistics = stage and stage.output("statistics")
+    return feature_counts(statistics.uri) if statistics else []
+
+
+def _anomalies(run: Run) -> list[str]:
+    stage = run.stages.get("ExampleValidator")
+    return anomalies(stage) if stage and stage.output("anomalies") else []

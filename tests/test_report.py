@@ -1,0 +1,188 @@
+"""The page of a run, and the table of all runs."""
+
+import copy
+import dataclasses
+import html.parser
+import pathlib
+import re
+import shutil
+
+import pytest
+
+from components.rows_compared import Answer, ComparedRow
+from pipeline.history import metadata_file, read_runs, run_numbered
+from pipeline.report.charts import line_chart
+from pipeline.report.evaluation import Bar, SliceGroup
+from pipeline.report.page import Evaluation, render, row_groups, write_report
+from pipeline.runs import main as list_runs
+from tests.conftest import Project
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(2)>',
+    "</article></script><svg/onload=alert(3)>",
+    "{{ 7 * 7 }} {% raw %} ' onmouseover='alert(4)",
+)
+
+
+class Elements(html.parser.HTMLParser):
+    """What a browser makes of a page: elements, their attributes, and the text outside of scripts."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.found: list[tuple[str, dict]] = []
+        self.text, self.scripts = "", []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        if self.found and self.found[-1][0] == "script" and self.lasttag == "script":
+            self.scripts.append(data)
+        else:
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def runs(project, first_run):
+    task, file = metadata_file(str(project.root / "output"), None)
+    assert task == "mrpc"
+    return read_runs(file)
+
+
+def _hostile_rows() -> list[ComparedRow]:
+    return [
+        ComparedRow(
+            {"sentence1": text, "sentence2": text},
+            text,
+            Answer(text, 0.9, right=right),
+            Answer(text, 0.8, right=not right),
+        )
+        for text in HOSTILE
+        for right in (True, False)
+    ]
+
+
+def test_a_run_ends_with_its_report(project, first_run):
+    path = re.search(r"^ *report +(\S+)$", first_run.stdout, re.MULTILINE)[1]
+    text = Elements(pathlib.Path(path).read_text()).text
+    accuracy = re.search(r"^ *accuracy +(0\.\d+)", first_run.stdout, re.MULTILINE)[1]
+    assert f"accuracy {accuracy} reaches the floor of 0.1000" in text
+    assert "Pushed" in text and str(project.versions()[0]) in text
+    for part in ("No anomalies", "sentence2", "Trainer", "learning_rate", "ROC", "Calibration"):
+        assert part in text, part
+
+
+def test_the_page_loads_nothing_and_runs_only_its_own_script(runs):
+    task = runs[0].task("mrpc")
+    hostile = task.name + HOSTILE[0]
+    chart = line_chart(HOSTILE[0], HOSTILE[1], HOSTILE[2], {HOSTILE[3]: [(0.0, 0.0), (1.0, 1.0)]})
+    slices = [SliceGroup(HOSTILE[0], HOSTILE[1], [Bar(HOSTILE[2], 3, 0.5, 0.2, 0.8)])]
+    page = render(
+        task=dataclasses.replace(task, name=hostile),
+        run=runs[0],
+        started=HOSTILE[1],
+        evaluation=Evaluation([], slices, None, [chart]),
+        row_groups=row_groups(_hostile_rows()),
+        curves=[],
+        counts=[],
+        anomalies=[HOSTILE[2]],
+    )
+    elements = Elements(page)
+    tags = [tag for tag, _ in elements.found]
+    assert tags.count("script") == 1 and not {"img", "link", "iframe"} & set(tags)
+    assert "alert" not in elements.scripts[0]
+    for _, attributes in elements.found:
+        assert not [name for name in attributes if name.startswith("on") or name in ("src", "href")]
+    for text in HOSTILE:  # as it stands in the data, for a person to read
+        assert text in elements.text
+    policy = next(
+        a["content"] for _, a in elements.found if "content" in a and "src" in a["content"]
+    )
+    assert "default-src 'none'" in policy and "script-src 'sha256-" in policy
+
+
+def test_rows_are_grouped_by_who_was_right():
+    def row(name, candidate, baseline, confidence=0.5):
+        theirs = None if baseline is None else Answer("1", 0.5, baseline)
+        return ComparedRow({"sentence1": name}, "1", Answer("0", confidence, candidate), theirs)
+
+    rows = [
+        row("lost", False, True, 0.6),
+        row("lost, and sure of it", False, True, 0.9),
+        row("won", True, False),
+        row("both wrong", False, False),
+        row("both right", True, True),
+    ]
+    groups = [[r.text["sentence1"] for r in group.rows] for group in row_groups(rows)]
+    assert groups == [["lost, and sure of it", "lost"], ["won"], ["both wrong"]]
+    (alone,) = row_groups([row("wrong", False, None), row("right", True, None)])
+    assert [r.text["sentence1"] for r in alone.rows] == ["wrong"] and alone.count == 1
+
+
+def test_the_command_adds_the_rows_that_the_gate_counted_as_wrong(project, runs):
+    run = project.run("-m", "pipeline.report", "--output", "output", "--run", "1")
+    assert run.returncode == 0, run.stderr
+    page = pathlib.Path(run.stdout.strip()).read_text()
+    accuracy = float(re.search(r"accuracy</b> (0\.\d+)", page)[1])
+    rows = int(re.search(r"<td>examples<td class=\"n\">(\d+)", page)[1])
+    wrong = round((1 - accuracy) * rows)
+    assert wrong and page.count("<article>") == wrong
+
+
+def test_the_table_of_runs(project: Project, runs, capsys):
+    def shown(*arguments: str) -> tuple[int, str]:
+        code = list_runs(["--output", str(project.root / "output"), *arguments])
+        return code, "".join(capsys.readouterr())
+
+    code, table = shown()
+    first = next(line for line in table.splitlines() if re.match(r" +1 ", line))
+    assert code == 0
+    assert re.search(r"data \w{6} .*encoder +0\.\d{4} +0\.\d{4} +pushed +\d{10}", first)
+    code, differences = shown("--compare", "1", "1")
+    assert code == 0 and "epochs" not in differences
+    code, error = shown("--compare", "1", "9999")
+    assert code == 2 and "There is no run 9999" in error
+
+
+@pytest.mark.parametrize(
+    ("stage", "property_name", "value", "said"),
+    [
+        ("Evaluator", "blessed", 0, "Nothing was pushed"),
+        ("ServingCheck", "reason", "It answers <nothing>.", "It answers &lt;nothing&gt;."),
+    ],
+)
+def test_a_refused_run_says_why(runs, tmp_path, stage, property_name, value, said):
+    """ML Metadata as it would be, had the stage refused the first run."""
+    refused = copy.deepcopy(runs[0])
+    assert refused.verdict == "pushed"
+    refused.stages[stage].outputs["blessing"][0].properties[property_name] = value
+    assert refused.verdict == "refused"
+    page = pathlib.Path(write_report("mrpc", refused, str(tmp_path))).read_text()
+    assert ">Refused<" in page and said in page
+
+
+def test_a_run_that_broke_off_has_a_page_too(runs, tmp_path):
+    stages = dict(runs[0].stages)
+    stages = {name: stages[name] for name in list(stages)[:5]}
+    stages["DataGate"] = dataclasses.replace(stages["DataGate"], state="FAILED")
+    broken = dataclasses.replace(runs[0], stages=stages)
+    assert broken.verdict == "not finished" and broken.failed == "DataGate"
+    page = pathlib.Path(write_report("mrpc", broken, str(tmp_path))).read_text()
+    assert "The run ended in DataGate" in page
+
+
+def test_where_there_is_nothing_to_show(tmp_path, project, runs):
+    from components.errors import InputError
+
+    with pytest.raises(InputError, match="holds no run"):
+        metadata_file(str(tmp_path), None)
+    (tmp_path / "metadata").mkdir()
+    file = project.root / "output" / "metadata" / "mrpc.sqlite"
+    for name in ("mrpc", "squad"):
+        shutil.copy(file, tmp_path / "metadata" / f"{name}.sqlite")
+    with pytest.raises(InputError, match="--task mrpc or squad"):
+        metadata_file(str(tmp_path), None)
+    with pytest.raises(InputError, match="numbered 1 to"):
+        run_numbered(runs, 0)
