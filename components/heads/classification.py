@@ -57,14 +57,14 @@ class PairClassification:
         """
         import tensorflow as tf
 
-        from components.bert.layers import HeadDropout
+        from components.bert.layers import HeadDropout, LayerNormalization
 
         second = inputs["input_type_ids"]
         states = outputs["sequence_output"]
         u = _mean(states, inputs["input_mask"] - second)
         v = _mean(states, second)
         seen = [states[:, 0], tf.abs(u - v), u * v]
-        seen = tf.concat([tf.keras.layers.LayerNormalization()(part) for part in seen], axis=-1)
+        seen = tf.concat([LayerNormalization()(part) for part in seen], axis=-1)
         return tf.keras.layers.Dense(
             self.num_labels, kernel_initializer="zeros", dtype=tf.float32, name="logits"
         )(HeadDropout(dropout)(seen))
