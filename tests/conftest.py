@@ -26,7 +26,11 @@ class Project:
         )
 
     def pipeline(
-        self, *settings: str, output: str = "output", more: tuple[str, ...] = ()
+        self,
+        *settings: str,
+        data: str = "data",
+        output: str = "output",
+        more: tuple[str, ...] = (),
     ) -> subprocess.CompletedProcess:
         """One run with the tiny encoder, which learns nothing in so few steps, and floors to match."""
         lenient = (
@@ -38,7 +42,7 @@ class Project:
         )
         sets = [part for setting in (*lenient, *settings) for part in ("--set", setting)]
         return self.run(
-            *("local_runner.py", "--task", "mrpc", "--data", "data", "--output", output),
+            *("local_runner.py", "--task", "mrpc", "--data", data, "--output", output),
             *("--encoder", self.encoder, *sets, *more),
         )
 

@@ -26,7 +26,7 @@ from tests.tiny_training import train
 
 @pytest.fixture(scope="module")
 def encoder(tiny_encoder, tmp_path_factory) -> str:
-    """Without dropout: every device draws masks of its own."""
+    """Without dropout, whose masks fall on other rows where there are more devices."""
     words = pathlib.Path(resolve(tiny_encoder).vocab_file).read_text().split("\n")[:-1]
     path = str(tmp_path_factory.mktemp("no_dropout") / "encoder")
     return write_tiny_encoder(path, words, dropout=0.0)
