@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -63,6 +64,7 @@ def install_huggingface() -> None:
     """An environment of its own in .cache/huggingface, and the checkpoint beside it."""
     if (_CACHE / "ready").exists():
         return
+    shutil.rmtree(_CACHE, ignore_errors=True)  # what an interrupted installation has left
     subprocess.run(["python3.11", "-m", "venv", "--clear", str(_CACHE / "venv")], check=True)
     install = [_PYTHON, "-m", "pip", "install", "--quiet", "-r", HUGGINGFACE / "requirements.txt"]
     subprocess.run(install, check=True)
