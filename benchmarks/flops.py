@@ -1,9 +1,9 @@
-"""What a model of BERT's kind has to compute, and what a machine can. NumPy only at the most."""
+"""What a model of BERT's kind has to compute, and what a machine can. Standard library only."""
 
 import time
 from collections.abc import Callable
 
-REPEATS = 8
+_REPEATS = 8
 
 
 def encoder_flops(length: int, layers: int, hidden: int, inner: int) -> float:
@@ -26,7 +26,7 @@ def matmul_flops(size: int, product: Callable[[], object]) -> float:
     """FLOP/s of the fastest of some products of two size x size matrices."""
     product()
     seconds = []
-    for _ in range(REPEATS):
+    for _ in range(_REPEATS):
         started = time.perf_counter()
         product()
         seconds.append(time.perf_counter() - started)

@@ -3,7 +3,7 @@
     make bench ARGS="quality --task mrpc --data DIR --seeds 0 1 2 3 4"
 
 Every seed is one run of local_runner.py into the same output, so that only training and evaluation
-are repeated. The change thresholds are opened: the seeds do not compete. Prints each seed and the
+are repeated. The margins are opened: the seeds do not compete. Prints each seed and the
 medians, and keeps them in benchmarks/results/<task>-quality.json.
 """
 
