@@ -49,8 +49,8 @@ endif
 test: setup ## run the tests
 	@$(PYTHON) -m pytest $(ARGS)
 
-test-serving: setup ## the long forms of the serving tests: 32 clients for a minute, 10,000 fuzzed requests
-	@$(PYTHON) -m pytest tests/test_model_server.py --long -s $(ARGS)
+test-serving: setup ## the long forms of the serving tests: 32 clients for a minute, 10,000 fuzzed requests, 50 kills
+	@$(PYTHON) -m pytest tests/test_model_server.py tests/components/test_versions.py --long -s $(ARGS)
 
 check: setup ## lint and check the format
 	@$(PYTHON) -m ruff check .

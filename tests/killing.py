@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 
@@ -17,17 +18,41 @@ def is_killed_at(action: Callable[[], object], moment: int) -> bool:
     Returns:
       Whether it was killed; False where `action` came to its end first.
     """
+
+    def act() -> None:
+        sys.addaudithook(_killer(moment))
+        action()
+
+    return _was_killed(_fork(act))
+
+
+def is_killed_after(action: Callable[[], object], seconds: float) -> bool:
+    """Runs `action` in a forked process and kills it from outside, wherever it then is.
+
+    Returns:
+      Whether it was killed; False where `action` came to its end first.
+    """
+    child = _fork(action)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    return _was_killed(child)
+
+
+def _fork(action: Callable[[], object]) -> int:
     child = os.fork()
     if not child:
         exit_code = 1
         try:
-            sys.addaudithook(_killer(moment))
             action()
             exit_code = 0
         except BaseException:
             traceback.print_exc()
         finally:
             os._exit(exit_code)
+    return child
+
+
+def _was_killed(child: int) -> bool:
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         assert os.WTERMSIG(status) == signal.SIGKILL

@@ -1,14 +1,17 @@
-"""Pushes, rollbacks and prunings, killed before every single step on the file system."""
+"""Pushes, rollbacks and prunings, killed before every step on the file system, and at random times."""
 
 import json
 import os
+import pathlib
+import random
 import threading
+import time
 
 import pytest
 
 from components import versions
 from components.errors import InputError
-from tests.killing import is_killed_at, snapshot
+from tests.killing import is_killed_after, is_killed_at, snapshot
 
 
 @pytest.fixture
@@ -54,6 +57,38 @@ def test_a_push_killed_at_any_moment_leaves_whole_versions_only(base, model):
         assert [name for name in os.listdir(base) if not name.isdigit()] == []
         moment += 1
     assert moment >= 10 and contents(base) == ["first", "second"]
+
+
+def test_a_push_killed_at_random_times_leaves_whole_versions_only(base, model, long_form):
+    """The kill comes from outside, in the midst of copying, too: the model is as large as a real one."""
+    kills, megabytes = (50, 100) if long_form else (5, 5)
+    folders = [model(name) for name in ("first", "second")]
+    for folder in folders:
+        for name in snapshot(folder):
+            pathlib.Path(folder, name).write_bytes(os.urandom(megabytes * 1_000_000 // 3))
+    whole = [snapshot(folder) for folder in folders]
+
+    def wholes() -> list[int]:
+        """Which model each version is; fails where one is not all of either."""
+        left = [snapshot(f"{base}/{name}") for name in os.listdir(base) if name.isdigit()]
+        assert all(files.pop(versions.RECORD) for files in left)
+        return [whole.index(files) for files in left]
+
+    def push_second() -> None:
+        versions.push(folders[1], base, {}, keep=2)
+
+    started = time.perf_counter()
+    versions.push(folders[0], base, {})
+    longest, generator, killed, cut_off = time.perf_counter() - started, random.Random(0), 0, 0
+    while killed < kills:
+        killed += is_killed_after(push_second, generator.uniform(0, longest))
+        left = wholes()
+        assert 1 <= len(left) <= 3
+        cut_off += os.path.exists(f"{base}/.incoming")
+        versions.push(folders[0], base, {}, keep=1)
+        assert wholes() == [0]
+        assert [name for name in os.listdir(base) if not name.isdigit()] == []
+    print(f"{killed} pushes of {megabytes} MB killed, {cut_off} of them while a copy was made")
 
 
 def test_a_rollback_killed_at_any_moment_leaves_whole_versions_only(base, model):
