@@ -6,6 +6,9 @@ import tensorflow as tf
 
 from components.bert.packing import pad
 
+# tf.data would convert each function with AutoGraph; none needs it, and it takes seconds.
+_as_it_stands = tf.autograph.experimental.do_not_convert
+
 _PARSED_AT_ONCE = 256
 _BATCHES_SORTED_AT_ONCE = 50
 
@@ -18,6 +21,7 @@ def read_examples(files: Sequence[str], feature_spec: dict) -> tf.data.Dataset:
       feature_spec: how to parse them.
     """
 
+    @_as_it_stands
     def parse(serialized: tf.Tensor) -> dict:
         features = tf.io.parse_example(serialized, feature_spec)
         return {
@@ -41,6 +45,7 @@ def training_rows(examples: tf.data.Dataset, head, vocabulary, hyperparameters) 
       vocabulary: of the encoder.
     """
 
+    @_as_it_stands
     def to_rows(features: dict):
         chosen = head.trainable(features)
         features = {
@@ -79,6 +84,7 @@ def training_batches(
     """
     pool = batch_size * _BATCHES_SORTED_AT_ONCE
 
+    @_as_it_stands
     def sort_by_length(inputs, targets):
         order = tf.argsort(inputs["input_word_ids"].row_lengths())
         return tf.nest.map_structure(lambda value: tf.gather(value, order), (inputs, targets))

@@ -11,9 +11,8 @@ import platform
 import time
 from typing import Any
 
-import tensorflow_model_analysis as tfma
-
 from components.metrics.paired import LOWER, UPPER
+from components.metrics.results import metrics_by_slice
 
 _SOFTWARE = ("tfx", "tensorflow", "tensorflow-text")
 
@@ -44,19 +43,10 @@ def write(folder: str, facts: dict, report: dict, evaluation: str, model: str) -
 
 def read_metrics(evaluation: str) -> list[dict[str, Any]]:
     """A row a slice: {"slice": "overall" or "name=value", metric: {"value", maybe "lower", "upper"}}."""
-    # TFMA names the models only where there are two.
-    results = (tfma.load_eval_result(evaluation, model_name=n) for n in ("candidate", None))
-    result = next(r for r in results if r.slicing_metrics)
     found = []
-    for slice_key, outputs in result.slicing_metrics:
-        name = ", ".join(f"{feature}={value}" for feature, value in slice_key) or "overall"
-        values = {
-            metric: float(value["doubleValue"])  # JSON has NaN as text
-            for by_class in outputs.values()
-            for metrics in by_class.values()
-            for metric, value in metrics.items()
-            if "doubleValue" in value and not metric.endswith("_diff")
-        }
+    for key, metrics in metrics_by_slice(evaluation, "candidate").items():
+        name = ", ".join(f"{feature}={value}" for feature, value in key) or "overall"
+        values = {metric: v for metric, v in metrics.items() if not metric.endswith("_diff")}
         found.append({"slice": name} | _with_intervals(values))
     return sorted(found, key=lambda metrics: (metrics["slice"] != "overall", metrics["slice"]))
 

@@ -27,14 +27,15 @@ class Servable(tf.Module):
         self._raw_spec = {name: raw_spec[name] for name in head.text_features}
 
     def signatures(self) -> dict:
+        """Name -> tf.function. Nothing in them needs AutoGraph, whose conversion of Keras is slow."""
         text = [tf.TensorSpec([None], tf.string, name) for name in self._head.text_features]
         examples = tf.TensorSpec([None], tf.string, "examples")
 
-        @tf.function(input_signature=text)
+        @tf.function(input_signature=text, autograph=False)
         def serving_default(*values):
             return self._answer(dict(zip(self._head.text_features, _equally_many(values))))
 
-        @tf.function(input_signature=[examples])
+        @tf.function(input_signature=[examples], autograph=False)
         def serve_examples(examples):
             (serialized,) = _equally_many((examples,))
             return self._answer(tf.io.parse_example(serialized, self._raw_spec))
@@ -81,8 +82,6 @@ def apply_in_chunks(model, rows: dict, reduce, specs):
     Returns:
       What `reduce` made, in the order of the rows.
     """
-    reduce = tf.autograph.experimental.do_not_convert(reduce)
-    model = tf.autograph.experimental.do_not_convert(model)  # only the loop below needs converting
     order = tf.argsort(rows["input_word_ids"].row_lengths())
     count = tf.size(order)
     flat_specs = tf.nest.flatten(specs)
@@ -90,11 +89,18 @@ def apply_in_chunks(model, rows: dict, reduce, specs):
         tf.TensorArray(spec.dtype, size=0, dynamic_size=True, infer_shape=False)
         for spec in flat_specs
     ]
-    for start in tf.range(0, tf.maximum(count, 1), _ROWS_AT_ONCE):
+
+    def apply_to_chunk(start, chunks):
         chosen = order[start : start + _ROWS_AT_ONCE]
         chunk = pad({name: tf.gather(value, chosen) for name, value in rows.items()})
         made = tf.nest.flatten(reduce(chunk, model(chunk, training=False)))
         chunks = [c.write(start // _ROWS_AT_ONCE, m) for c, m in zip(chunks, made)]
+        return start + _ROWS_AT_ONCE, chunks
+
+    # One chunk even of no rows, for the shape of what is made.
+    _, chunks = tf.while_loop(
+        lambda start, _: start < tf.maximum(count, 1), apply_to_chunk, (0, chunks)
+    )
     original = tf.argsort(order)
     together = [
         tf.gather(tf.ensure_shape(chunk.concat(), spec.shape), original)

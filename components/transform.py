@@ -7,6 +7,7 @@ from components.bert.tokenizer import Vocabulary
 from components.values import load
 
 
+@tf.autograph.experimental.do_not_convert  # nothing in it needs it, and TFX traces this often
 def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
     """Raw features -> what the Trainer packs; TFX calls it.
 
@@ -31,7 +32,7 @@ def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
             ids, starts, ends = tokenizer.tokenize_with_offsets(inputs[name])
             pieces[f"{name}_starts"] = tf.cast(starts, tf.int64)
             pieces[f"{name}_ends"] = tf.cast(ends, tf.int64)
-        else:  # Offsets take twice the time to trace, and TFX traces this often.
+        else:  # Offsets take twice the time to trace.
             ids = tokenizer.tokenize(inputs[name])
         is_unknown = tf.cast(tf.equal(ids, unknown_id), tf.int64)
         pieces[f"{name}_ids"] = tf.cast(ids, tf.int64)

@@ -7,6 +7,7 @@ import tensorflow_model_analysis as tfma
 
 from components.metrics.intervals import Interval
 from components.metrics.paired import LOWER, UPPER
+from components.metrics.results import metrics_by_slice
 from components.tasks.base import Task
 
 # A slice with fewer rows is shown, not judged: 95 % of 30 rows is 0.83 to 0.99.
@@ -75,15 +76,14 @@ class Sliced:
 def sliced(task: Task, evaluation: str) -> list[Sliced]:
     """By slice in the task's order, then by value."""
     found = []
-    by_model = [_values(evaluation, name) for name in ("candidate", "baseline")]
-    candidate, baseline = by_model if by_model[0] else (_values(evaluation, None), {})
+    candidate, baseline = (metrics_by_slice(evaluation, m) for m in ("candidate", "baseline"))
     for key in sorted(candidate, key=str):
         if key == ():
             continue
         ((name, value),) = key
         values, before = candidate[key], baseline.get(key, {})
         metrics = [_measured(metric, values, before) for metric in task.thresholds]
-        found.append(Sliced(name, str(value), int(values["examples"]), metrics))
+        found.append(Sliced(name, value, int(values["examples"]), metrics))
     return sorted(found, key=lambda s: task.slices.index(s.slice))
 
 
@@ -93,8 +93,7 @@ def measured(task: Task, evaluation: str) -> list[Measured]:
     Args:
       evaluation: folder of the Evaluator's results.
     """
-    # TFMA names the models only where there are two.
-    candidate = overall(evaluation, "candidate") or overall(evaluation, None)
+    candidate = overall(evaluation, "candidate")
     baseline = overall(evaluation, "baseline")
     failed = _failed(evaluation)
     found = []
@@ -136,24 +135,9 @@ def _interval(values: dict[str, float], name: str, suffix: str) -> Interval | No
     return None if None in bounds else Interval(*bounds)
 
 
-def overall(evaluation: str, model_name: str | None) -> dict[str, float]:
+def overall(evaluation: str, model: str) -> dict[str, float]:
     """Metric name -> value over the whole split, of one model; nothing if there is no such model."""
-    return _values(evaluation, model_name).get((), {})
-
-
-def _values(evaluation: str, model_name: str | None) -> dict[tuple, dict[str, float]]:
-    """TFMA's key of a slice -> metric name -> value, of one model."""
-    result = tfma.load_eval_result(evaluation, model_name=model_name)
-    return {
-        slice_key: {
-            name: float(value["doubleValue"])  # JSON has NaN as text
-            for by_class in outputs.values()
-            for metrics in by_class.values()
-            for name, value in metrics.items()
-            if "doubleValue" in value
-        }
-        for slice_key, outputs in result.slicing_metrics
-    }
+    return metrics_by_slice(evaluation, model).get((), {})
 
 
 def _failed(evaluation: str) -> dict[str, str]:

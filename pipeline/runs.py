@@ -102,7 +102,7 @@ def _metrics(run: Run) -> dict[str, float]:
         return {}
     from pipeline.measured import overall  # seconds of imports
 
-    values = overall(run.evaluation, "candidate") or overall(run.evaluation, None)
+    values = overall(run.evaluation, "candidate")
     return {name: value for name, value in values.items() if not name.endswith("_diff")}
 
 

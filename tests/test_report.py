@@ -8,7 +8,9 @@ import re
 import shutil
 
 import pytest
+import tensorflow_model_analysis as tfma
 
+from components.metrics.results import metrics_by_slice
 from components.rows_compared import Answer, ComparedRow
 from pipeline.history import metadata_file, read_runs, run_numbered
 from pipeline.report.charts import line_chart
@@ -119,6 +121,25 @@ def test_rows_are_grouped_by_who_was_right():
     assert groups == [["lost, and sure of it", "lost"], ["won"], ["both wrong"]]
     (alone,) = row_groups([row("wrong", False, None), row("right", True, None)])
     assert [r.text["sentence1"] for r in alone.rows] == ["wrong"] and alone.count == 1
+
+
+def test_figures_are_those_that_tfma_itself_reads(runs):
+    folder = runs[-1].evaluation
+    theirs = {
+        tuple((name, str(value)) for name, value in key): {
+            metric: float(value["doubleValue"])
+            for by_class in outputs.values()
+            for metrics in by_class.values()
+            for metric, value in metrics.items()
+            if "doubleValue" in value
+        }
+        for key, outputs in tfma.load_eval_result(folder).slicing_metrics
+    }
+    ours = metrics_by_slice(folder, "candidate")
+    assert ours.keys() == theirs.keys() and len(ours) > 1
+    for key, values in ours.items():
+        assert values == pytest.approx(theirs[key], nan_ok=True)
+    assert metrics_by_slice(folder, "baseline") == {}
 
 
 def test_the_command_adds_the_rows_that_the_gate_counted_as_wrong(project, runs):

@@ -9,6 +9,7 @@ original drops them). tests/components/bert/test_tokenizer.py holds the list.
 import dataclasses
 import functools
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
@@ -42,8 +43,25 @@ class Vocabulary:
 
     def tokenizer(self) -> tf_text.FastBertTokenizer:
         """Text [batch] -> ragged ids [batch, (pieces)], with byte offsets on request."""
+        wordpiece, normalizer = _models(tuple(self.pieces), self.lower_case)
         return tf_text.FastBertTokenizer(
-            vocab=self.pieces,
             token_out_type=tf.int32,
-            lower_case_nfd_strip_accents=self.lower_case,
+            fast_wordpiece_model_buffer=tf.constant(wordpiece),
+            fast_bert_normalizer_model_buffer=tf.constant(normalizer),
         )
+
+
+@functools.lru_cache(maxsize=2)
+def _models(pieces: tuple[str, ...], lower_case: bool) -> tuple[np.ndarray, np.ndarray]:
+    """tf.text's own models of WordPiece and of the normalization, uint8.
+
+    tf.text makes a Python integer of each byte, which takes a second each time a graph is traced.
+    """
+    with tf.init_scope():
+        made = tf_text.FastBertTokenizer(
+            vocab=list(pieces), token_out_type=tf.int32, lower_case_nfd_strip_accents=lower_case
+        )
+    return (
+        made._fast_wordpiece_tokenizer._model.numpy(),
+        made._fast_bert_normalizer._model.numpy(),
+    )

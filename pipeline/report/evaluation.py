@@ -3,9 +3,8 @@
 import dataclasses
 from collections.abc import Sequence
 
-import tensorflow_model_analysis as tfma
-
 from components.metrics.paired import LOWER, UPPER
+from components.metrics.results import metrics_by_slice, overall_plots
 from pipeline.report.charts import Chart, line_chart
 
 
@@ -39,21 +38,14 @@ class Confusion:
     false_negatives: int
 
 
-def load_candidate(evaluation: str) -> tfma.EvalResult:
-    """What TFMA wrote of the candidate; TFMA names the models only where there are two."""
-    result = tfma.load_eval_result(evaluation, model_name="candidate")
-    return result if result.slicing_metrics else tfma.load_eval_result(evaluation)
-
-
-def slice_groups(result: tfma.EvalResult, metrics: Sequence[str]) -> list[SliceGroup]:
+def slice_groups(evaluation: str, metrics: Sequence[str]) -> list[SliceGroup]:
     """One group for each metric and each feature (or crossing of features) that is sliced by."""
     bars: dict[tuple[str, str], list[Bar]] = {}
-    for key, outputs in result.slicing_metrics:
+    for key, values in metrics_by_slice(evaluation, "candidate").items():
         if key == ():
             continue
-        values = _values(outputs)
         feature = " x ".join(name for name, _ in key)
-        name = " x ".join(_text(value) for _, value in key)
+        name = " x ".join(value for _, value in key)
         rows = int(values["examples"]) if "examples" in values else None
         for metric in metrics:
             if metric in values:
@@ -63,44 +55,22 @@ def slice_groups(result: tfma.EvalResult, metrics: Sequence[str]) -> list[SliceG
     return [SliceGroup(*key, sorted(b, key=lambda bar: bar.value)) for key, b in bars.items()]
 
 
-def confusion_and_charts(result: tfma.EvalResult) -> tuple[Confusion | None, list[Chart]]:
+def confusion_and_charts(evaluation: str) -> tuple[Confusion | None, list[Chart]]:
     """What TFMA's ConfusionMatrixPlot and CalibrationPlot hold; nothing where there are none."""
-    found = {
-        name: plot
-        for key, outputs in result.plots
-        if key == () and outputs
-        for by_class in outputs.values()
-        for plots in by_class.values()
-        for name, plot in plots.items()
-    }
     confusion, charts = None, []
-    if matrices := found.get("confusionMatrixAtThresholds", {}).get("matrices"):
-        counts = [_counts(matrix) for matrix in matrices]
-        nearest = min(matrices, key=lambda matrix: abs(matrix.get("threshold", 0.0) - 0.5))
-        confusion = _counts(nearest)
-        charts += [_roc(counts), _precision_recall(counts)]
-    if buckets := found.get("calibrationHistogramBuckets", {}).get("buckets"):
-        charts.append(_calibration(buckets))
+    for plot in overall_plots(evaluation, "candidate"):
+        if matrices := plot.confusion_matrix_at_thresholds.matrices:
+            counts = [_counts(matrix) for matrix in matrices]
+            confusion = _counts(min(matrices, key=lambda matrix: abs(matrix.threshold - 0.5)))
+            charts += [_roc(counts), _precision_recall(counts)]
+        if buckets := plot.calibration_histogram_buckets.buckets:
+            charts.append(_calibration(buckets))
     return confusion, charts
 
 
-def _values(outputs: dict) -> dict[str, float]:
-    return {
-        name: float(value["doubleValue"])
-        for by_class in outputs.values()
-        for metrics in by_class.values()
-        for name, value in metrics.items()
-        if "doubleValue" in value
-    }
-
-
-def _text(value) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
-def _counts(matrix: dict) -> Confusion:
-    names = ("truePositives", "falsePositives", "trueNegatives", "falseNegatives")
-    return Confusion(*(round(float(matrix.get(name, 0))) for name in names))  # JSON leaves out 0
+def _counts(matrix) -> Confusion:
+    names = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+    return Confusion(*(round(getattr(matrix, name)) for name in names))
 
 
 def _roc(counts: list[Confusion]) -> Chart:
@@ -132,18 +102,13 @@ def _precision_recall(counts: list[Confusion]) -> Chart:
     )
 
 
-def _calibration(buckets: list[dict]) -> Chart:
+def _calibration(buckets) -> Chart:
     """The mean of the predictions of a bucket against the share that is positive, ten buckets."""
     tenths: dict[int, list[float]] = {}
     for bucket in buckets:
-        rows, label, prediction = (
-            float(bucket.get(name, 0))
-            for name in (
-                "numWeightedExamples",
-                "totalWeightedLabel",
-                "totalWeightedRefinedPrediction",
-            )
-        )
+        rows = bucket.num_weighted_examples.value
+        label = bucket.total_weighted_label.value
+        prediction = bucket.total_weighted_refined_prediction.value
         if rows:
             total = tenths.setdefault(min(int(prediction / rows * 10), 9), [0.0, 0.0, 0.0])
             tenths[min(int(prediction / rows * 10), 9)] = [

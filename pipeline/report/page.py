@@ -20,7 +20,6 @@ from pipeline.report.evaluation import (
     Confusion,
     SliceGroup,
     confusion_and_charts,
-    load_candidate,
     slice_groups,
 )
 from pipeline.report.training import training_charts
@@ -127,14 +126,13 @@ def _group(title: str, rows: list) -> RowGroup:
 
 
 def _evaluation(task: Task, folder: str) -> Evaluation:
-    result = load_candidate(folder)
     # A run of older code may lack a metric that the task has now.
-    known = overall(folder, "candidate") or overall(folder, None)
+    known = overall(folder, "candidate")
     metrics = tuple(metric for metric in task.metrics if metric.name in known)
     return Evaluation(
         measured(dataclasses.replace(task, metrics=metrics), folder),
-        slice_groups(result, list(task.thresholds)),
-        *confusion_and_charts(result),
+        slice_groups(folder, list(task.thresholds)),
+        *confusion_and_charts(folder),
     )
 
 
