@@ -11,6 +11,7 @@ progress = logging.getLogger("progress")
 
 _KEPT = 2  # should the last one be damaged
 _CHUNK = 1 << 20
+_ABANDONED_SECONDS = 24 * 3600  # far longer than a training that lives takes from one to the next
 
 
 class Checkpoints:
@@ -79,6 +80,20 @@ class Checkpoints:
 
 def _name(step: int) -> str:
     return f"{step:09d}"
+
+
+def remove_abandoned(parent: str) -> None:
+    """Removes the folders in `parent` to which no training has written for a day."""
+    for name in tf.io.gfile.listdir(parent) if tf.io.gfile.exists(parent) else ():
+        folder = f"{parent}/{name.rstrip('/')}"
+        try:
+            written = [
+                tf.io.gfile.stat(file).mtime_nsec for file in tf.io.gfile.glob(f"{folder}/*")
+            ]
+            if written and time.time() - max(written) / 1e9 > _ABANDONED_SECONDS:
+                tf.io.gfile.rmtree(folder)
+        except tf.errors.NotFoundError:
+            pass  # Another run that has ended removes it, too.
 
 
 def training_key(settings: Iterable[str], files: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from components.batches import count_untrainable, read_examples, training_rows
 from components.bert.hub import Encoder
 from components.bert.precision import choose, rewritten_to
 from components.bert.tokenizer import Vocabulary
-from components.checkpoints import Checkpoints, training_key
+from components.checkpoints import Checkpoints, remove_abandoned, training_key
 from components.fit import fit
 from components.lead import lead
 from components.serving import Servable, export
@@ -85,6 +85,7 @@ def train(job: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
     export(servable, job["serving_model_dir"])
     if checkpoints:
         checkpoints.remove()
+        remove_abandoned(config["checkpoints"])
 
 
 def _checkpoints(config: dict[str, str], files: list[str], writes: bool) -> Checkpoints | None:

@@ -1,9 +1,11 @@
 """The training loop on a tiny encoder: what it repeats, what it survives, where it stops."""
 
+import os
 import pathlib
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import tensorflow as tf
@@ -96,6 +98,20 @@ def test_writing_takes_no_more_than_its_share(tiny_encoder, tmp_path):
     train(tiny_encoder, checkpoints)
     assert [path.stem for path in tmp_path.glob("*.index")] == ["000000001"]
     assert not Checkpoints(str(tmp_path), seconds=3600).is_due()
+
+
+def test_what_other_trainings_left_is_removed_after_a_day(tmp_path):
+    from components.checkpoints import remove_abandoned
+
+    ages = {"of-an-hour": 3600, "of-two-days": 2 * 86400}
+    for name, seconds in ages.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "000000001.index").touch()
+        written = time.time() - seconds
+        os.utime(tmp_path / name / "000000001.index", (written, written))
+    remove_abandoned(str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["of-an-hour"]
+    remove_abandoned(str(tmp_path / "nowhere"))
 
 
 def test_the_key_follows_settings_and_content_and_not_the_path(tmp_path):

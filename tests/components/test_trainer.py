@@ -1,5 +1,6 @@
 """What the Trainer makes of a step, and of an earlier attempt; see also tests/test_end_to_end.py."""
 
+import os
 import types
 
 import numpy as np
@@ -75,6 +76,10 @@ def test_a_second_attempt_goes_on_and_leaves_no_checkpoint(
         attempt("first")
     assert "resumed" not in caplog.text
     monkeypatch.undo()
+    left_by_another = tmp_path / "checkpoints" / "another" / "000000001.index"
+    left_by_another.parent.mkdir()
+    left_by_another.touch()
+    os.utime(left_by_another, (0, 0))
     attempt("second")
     assert "resumed at step 3" in caplog.text
     assert tf.saved_model.contains_saved_model(str(tmp_path / "second" / "model"))
