@@ -18,10 +18,7 @@ import yaml
 
 from components.errors import InputError
 from components.quiet import quiet_stderr
-from components.tasks import load_task
-from components.tasks.base import parse_settings
-from pipeline.arguments import add_pipeline_arguments
-from pipeline.beam import beam_arguments
+from pipeline.arguments import add_pipeline_arguments, task_and_beam
 
 WRITTEN, BAD_INPUT = 0, 2
 
@@ -65,8 +62,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 def _compile(options: argparse.Namespace) -> dict:
     if not options.output.endswith((".yaml", ".yml")):
         raise InputError(f"--output {options.output}: end the name in .yaml; kfp takes no other.")
-    task = load_task(options.task).override(parse_settings(options.set))
-    beam = beam_arguments(options.beam, options.beam_arg)
+    task, beam = task_and_beam(options)
 
     # Seconds of imports, after what can be told without them.
     from components.bert.hub import resolve

@@ -10,10 +10,7 @@ import time
 import traceback
 
 from components.errors import InputError
-from components.tasks import load_task
-from components.tasks.base import parse_settings
-from pipeline.arguments import add_pipeline_arguments
-from pipeline.beam import beam_arguments
+from pipeline.arguments import add_local_arguments, task_and_beam
 from pipeline.one_run import only_run_in
 from pipeline.terminal import Terminal
 
@@ -38,15 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    add_pipeline_arguments(parser, "folder of TFRecords that components.prepare wrote")
-    parser.add_argument("--output", default="output", help="folder for all that a run makes")
+    add_local_arguments(parser)
     return parser.parse_args(arguments)
 
 
 def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     started = time.monotonic()
-    task = load_task(options.task).override(parse_settings(options.set))
-    beam = beam_arguments(options.beam, options.beam_arg)
+    task, beam = task_and_beam(options)
     terminal.wait_for("loading TensorFlow and TFX")
 
     # Seconds of imports, after what can be told without them.

@@ -3,8 +3,9 @@
 import argparse
 
 from components.bert.presets import DEFAULT_ENCODER
-from components.tasks import task_names
-from pipeline.beam import PROFILES
+from components.tasks import load_task, task_names
+from components.tasks.base import Task, parse_settings
+from pipeline.beam import PROFILES, beam_arguments
 
 
 def add_pipeline_arguments(parser: argparse.ArgumentParser, data_help: str) -> None:
@@ -23,3 +24,21 @@ def add_pipeline_arguments(parser: argparse.ArgumentParser, data_help: str) -> N
     parser.add_argument(
         "--beam-arg", action="append", default=[], metavar="NAME=VALUE", help="an option of Beam"
     )
+
+
+def add_local_arguments(parser: argparse.ArgumentParser) -> None:
+    """The same, and --output, of runs on this machine."""
+    add_pipeline_arguments(parser, "folder of TFRecords that components.prepare wrote")
+    parser.add_argument("--output", default="output", help="folder for all that runs make")
+
+
+def task_and_beam(options: argparse.Namespace) -> tuple[Task, tuple[str, ...]]:
+    """The task with the settings that were given, and the arguments for Beam.
+
+    Imports next to nothing, so that what is wrong with them is told at once.
+
+    Raises:
+      InputError: an unknown task, setting, engine or option, or a value that it cannot have.
+    """
+    task = load_task(options.task).override(parse_settings(options.set))
+    return task, beam_arguments(options.beam, options.beam_arg)

@@ -16,10 +16,7 @@ from typing import Any
 
 from components.errors import InputError
 from components.quiet import quiet_stderr
-from components.tasks import load_task
-from components.tasks.base import parse_settings
-from pipeline.arguments import add_pipeline_arguments
-from pipeline.beam import beam_arguments
+from pipeline.arguments import add_local_arguments, task_and_beam
 from pipeline.graph import BAD_INPUT, config_to_json, describe, edges, read_graph, write_whole
 
 
@@ -41,8 +38,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("orchestrator", choices=["airflow"])
-    add_pipeline_arguments(parser, "folder of TFRecords that components.prepare wrote")
-    parser.add_argument("--output", default="output", help="folder for all that runs make")
+    add_local_arguments(parser)
     parser.add_argument("--graph", required=True, help="the file to write")
     parser.add_argument("--schedule", help="cron expression, such as '0 2 * * *'; else none")
     parser.add_argument("--run-id", help="compile one run, of this id in ML Metadata")
@@ -54,8 +50,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def _compile(options: argparse.Namespace) -> str:
     """Writes the files and returns what to tell the user."""
-    task = load_task(options.task).override(parse_settings(options.set))
-    beam = beam_arguments(options.beam, options.beam_arg)
+    task, beam = task_and_beam(options)
 
     # Seconds of imports, after what can be told without them.
     from tfx.dsl.compiler.compiler import Compiler

@@ -50,6 +50,13 @@ def test_pipeline_touches_no_tensor():
             assert not {"tensorflow", "tensorflow_text"} & imported(path), path.name
 
 
+def test_the_pipeline_knows_no_orchestrator():
+    """All that differs between them is in its config."""
+    text = (ROOT / "pipeline" / "pipeline.py").read_text().lower()
+    for name in ("airflow", "kubeflow", "kfp", "vertex", "dagrunner", "dag_runner", "dataflow"):
+        assert name not in text, name
+
+
 def test_every_task_has_a_schema():
     from components.tasks import task_names
 
