@@ -102,10 +102,9 @@ def training_step(model, head, optimizer):
         with tf.GradientTape() as tape:
             loss = head.loss(targets, model(inputs, training=True)) * weight
         gradients = optimizer.compute_gradients(loss, model.trainable_variables, tape)
-        # The embeddings' are sparse and name a word as often as it occurs: summed, they have a norm to
-        # clip by, and the same shape on all replicas.
-        dense = [(tf.convert_to_tensor(gradient), variable) for gradient, variable in gradients]
-        optimizer.apply_gradients(dense)  # adds up over all replicas, then clips
+        if strategy.num_replicas_in_sync > 1:  # Sparse ones, the embeddings', differ in shape.
+            gradients = [(tf.convert_to_tensor(gradient), v) for gradient, v in gradients]
+        optimizer.apply_gradients(gradients)  # adds up over all replicas, then clips
         return loss
 
     @tf.function(autograph=False)

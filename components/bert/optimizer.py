@@ -36,6 +36,10 @@ class AdamW(tf.keras.optimizers.AdamW):
 
     head_scale = 1.0
 
+    def _clip_gradients(self, grads):
+        # A sparse gradient names a word as often as it occurs: its norm is that of the sums.
+        return super()._clip_gradients(self._deduplicate_sparse_grad(grads))
+
     def update_step(self, gradient, variable):
         index = self._index_dict[self._var_key(variable)]
         step = tf.cast(self.iterations + 1, variable.dtype)

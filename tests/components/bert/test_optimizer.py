@@ -55,6 +55,18 @@ def test_gradients_are_clipped_over_all_variables_together():
     assert first_moments == pytest.approx([0.06, 0.08])  # a tenth of the gradient scaled to norm 1
 
 
+def test_clipping_counts_a_repeated_row_by_its_sum():
+    table = tf.Variable(np.ones([4, 1], np.float32), name="word_embeddings/embeddings")
+    kernel = tf.Variable([4.0], name="kernel")
+    optimizer = adamw(1.0, weight_decay=0.0, clip_norm=1.0, head_scale=1.0)
+    twice = tf.IndexedSlices(
+        tf.constant([[15.0], [15.0]]), tf.constant([2, 2]), tf.constant([4, 1])
+    )
+    optimizer.apply_gradients([(twice, table), (tf.constant([40.0]), kernel)])
+    moments = [optimizer._momentums[0].numpy()[2, 0], optimizer._momentums[1].numpy()[0]]
+    assert moments == pytest.approx([0.06, 0.08])
+
+
 def test_repeated_rows_of_an_embedding_add_up():
     table = tf.Variable(np.ones([4, 2], np.float32), name="word_embeddings/embeddings")
     optimizer = adamw(1e-2, weight_decay=0.0, clip_norm=100.0, head_scale=1.0)
