@@ -6,10 +6,11 @@ function: TFMA slices by raw features itself.
 
 import bisect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import apache_beam as beam
 import numpy as np
+import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
 # Raw feature -> its values, bytes or numbers.
@@ -82,6 +83,19 @@ def custom_extractors(eval_shared_model, eval_config, tensor_adapter_config) -> 
     names = [name for name in named if name in SLICES]
     added = tfma.extractors.Extractor("AddSlices", beam.Map(_with_slices, names))
     return [*extractors, added, keys_of_slices]
+
+
+def values_of_slice(name: str, files: Sequence[str]) -> Iterator[str]:
+    """The value of every row in files of records; `name` may be of a feature, too."""
+    for file in files:
+        for record in tf.data.TFRecordDataset(file, "GZIP" if file.endswith(".gz") else ""):
+            features = tf.train.Example.FromString(record.numpy()).features.feature
+            row = {key: _values(feature) for key, feature in features.items()}
+            yield SLICES[name](row) if name in SLICES else str(row[name][0])
+
+
+def _values(feature) -> np.ndarray:
+    return np.array(getattr(feature, feature.WhichOneof("kind")).value, object)
 
 
 def _with_slices(extracts, names):

@@ -1,16 +1,22 @@
 """A task's metrics and thresholds, as TFMA reads them."""
 
+import collections
 import itertools
 import json
 import math
+import pathlib
 
 import tensorflow_model_analysis as tfma
 
 # Not exported by every version of TFMA.
-from tensorflow_model_analysis.proto.config_pb2 import PerSliceMetricThreshold
+from tensorflow_model_analysis.proto.config_pb2 import (
+    PerSliceMetricThreshold,
+    PerSliceMetricThresholds,
+)
 
 from components.errors import InputError
-from components.slices import SLICES
+from components.metrics.paired import JUDGED
+from components.slices import SLICES, values_of_slice
 from components.tasks.base import Metric, Task, Threshold
 from pipeline.fingerprint import code_sha256
 
@@ -22,6 +28,8 @@ _PAIRED = "components.metrics.paired"
 
 def eval_config(task: Task) -> tfma.EvalConfig:
     """The Evaluator asks the signature that will be served, and judges the whole split.
+
+    It judges those of the slices, too, that have a floor and rows enough.
 
     Raises:
       InputError: the task's thresholds are none, or ask what cannot be asked; there is no such slice.
@@ -49,7 +57,10 @@ def eval_config(task: Task) -> tfma.EvalConfig:
         ],
         metrics_specs=[
             *(_metrics_spec(label, list(metrics), task) for label, metrics in by_label),
-            tfma.MetricsSpec(metrics=[_interval_config(m, task) for m in task.metrics if m.figure]),
+            tfma.MetricsSpec(
+                metrics=[_interval_config(m, task) for m in task.metrics if m.figure],
+                per_slice_thresholds=_slice_thresholds(task),
+            ),
         ],
     )
 
@@ -61,7 +72,7 @@ def check_gate(task: Task) -> None:
             f"The task {task.name} has no thresholds, so that every model would be pushed. Give it "
             f"some in components/tasks/{task.name}.py."
         )
-    comparable = [metric.name for metric in task.metrics if metric.figure]
+    comparable = _comparable(task)
     for name, threshold in task.thresholds.items():
         if name not in comparable:
             raise InputError(
@@ -89,6 +100,38 @@ def check_slices(task: Task) -> None:
                 f"The task {task.name} has a slice {name!r}, which is not in components/slices.py and "
                 f"not its label. There are: {', '.join(known)}."
             )
+    for floor in task.slice_floors:
+        if floor.slice not in task.slices:
+            raise InputError(
+                f"slice_floors has {floor}, and the task {task.name} has no slice {floor.slice!r}. It "
+                f"has: {', '.join(task.slices)}."
+            )
+        if floor.metric not in _comparable(task) or math.isnan(floor.floor):
+            raise InputError(
+                f"slice_floors has {floor}. Its floor must be a number, and its metric one that has an "
+                f"interval: {', '.join(_comparable(task))}."
+            )
+
+
+def check_slice_rows(task: Task, folder: str) -> None:
+    """Raises InputError where a slice with a floor has no row: it would refuse every model.
+
+    Args:
+      folder: of the split that the gate judges. Where it is not of this machine, TFMA finds out.
+    """
+    files = [str(file) for file in sorted(pathlib.Path(folder).glob("*"))]
+    for floor in task.slice_floors if files else ():
+        found = collections.Counter(values_of_slice(floor.slice, files))
+        if floor.value not in found:
+            has = ", ".join(f"{value} ({rows} rows)" for value, rows in sorted(found.items()))
+            raise InputError(
+                f"slice_floors has {floor}, and of {folder} no row is in that slice. By "
+                f"{floor.slice} there are: {has}."
+            )
+
+
+def _comparable(task: Task) -> list[str]:
+    return [metric.name for metric in task.metrics if metric.figure]
 
 
 def _metrics_spec(label: int | None, metrics: list[Metric], task: Task) -> tfma.MetricsSpec:
@@ -124,6 +167,7 @@ def _interval_config(metric: Metric, task: Task) -> tfma.MetricConfig:
         "figure": metric.figure,
         "confidence": task.confidence,
         "positive": metric.label,
+        "judged": any(floor.metric == metric.name for floor in task.slice_floors),
         "code": code_sha256(_PAIRED, EXTRACTORS, metric.figure.rpartition(".")[0]),
     }
     config = tfma.MetricConfig(
@@ -137,6 +181,18 @@ def _interval_config(metric: Metric, task: Task) -> tfma.MetricConfig:
         )
         config.per_slice_thresholds.append(_overall(change_threshold=best_case))
     return config
+
+
+def _slice_thresholds(task: Task) -> dict[str, PerSliceMetricThresholds]:
+    """Name of a metric of `paired.PairedInterval` -> its floors in slices."""
+    bound = collections.defaultdict(PerSliceMetricThresholds)
+    for asked in task.slice_floors:
+        floor = tfma.GenericValueThreshold(lower_bound={"value": asked.floor})
+        bound[asked.metric + JUDGED].thresholds.add(
+            slicing_specs=[tfma.SlicingSpec(feature_values={asked.slice: asked.value})],
+            threshold=tfma.MetricThreshold(value_threshold=floor),
+        )
+    return bound
 
 
 def _overall(**threshold) -> PerSliceMetricThreshold:

@@ -10,7 +10,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.errors import InputError
 from components.tasks import load_task
-from components.tasks.base import Task
+from components.tasks.base import SliceFloor, Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,7 +246,8 @@ def _plain(properties) -> dict[str, Any]:
 
 def _thresholds(eval_config: dict[str, Any]) -> dict[str, Any]:
     """eval_config: TFMA's EvalConfig as JSON, as `pipeline/evaluation.py` makes it."""
-    settings = {}
+    floors = _slice_floors(eval_config)
+    settings: dict[str, Any] = {"slice_floors": floors} if floors else {}
     for metric in (m for spec in eval_config["metrics_specs"] for m in spec["metrics"]):
         config = json.loads(metric.get("config") or "{}")
         if "confidence" in config:
@@ -260,3 +261,15 @@ def _thresholds(eval_config: dict[str, Any]) -> dict[str, Any]:
                 name = config["name"].removesuffix("_upper")
                 settings[f"{name}_margin"] = -asked["change_threshold"].get("absolute", 0.0) + 0.0
     return settings
+
+
+def _slice_floors(eval_config: dict[str, Any]) -> str:
+    """As `--set slice_floors=` takes them."""
+    return ",".join(
+        str(SliceFloor(name.removesuffix("_judged"), *where, floor))
+        for spec in eval_config["metrics_specs"]
+        for name, per_slice in spec.get("per_slice_thresholds", {}).items()
+        for asked in per_slice["thresholds"]
+        for where in asked["slicing_specs"][0]["feature_values"].items()
+        for floor in [asked["threshold"]["value_threshold"].get("lower_bound", 0.0)]
+    )

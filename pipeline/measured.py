@@ -3,15 +3,10 @@
 import dataclasses
 from collections.abc import Collection
 
-import tensorflow_model_analysis as tfma
-
 from components.metrics.intervals import Interval
-from components.metrics.paired import LOWER, UPPER
-from components.metrics.results import metrics_by_slice
+from components.metrics.paired import JUDGED, LEAST_ROWS, LOWER, UPPER
+from components.metrics.results import SliceKey, metrics_by_slice, refusals
 from components.tasks.base import Task
-
-# A slice with fewer rows is shown, not judged: 95 % of 30 rows is 0.83 to 0.99.
-LEAST_ROWS = 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +26,7 @@ class Change:
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """One metric over the whole evaluation split.
+    """One metric over the whole evaluation split, or over a slice of it.
 
     Attributes:
       candidate: of the model of this run.
@@ -59,7 +54,7 @@ class Sliced:
       slice: its name, as "overlap".
       value: of the rows in it, as "40-54".
       rows: how many there are.
-      metrics: floors and refusals are None: the gate judges the whole split.
+      metrics: floors are None but where the task has one on the slice.
     """
 
     slice: str
@@ -75,16 +70,24 @@ class Sliced:
 
 def sliced(task: Task, evaluation: str) -> list[Sliced]:
     """By slice in the task's order, then by value."""
-    found = []
     candidate, baseline = (metrics_by_slice(evaluation, m) for m in ("candidate", "baseline"))
+    floors = {(f.slice, f.value, f.metric): f.floor for f in task.slice_floors}
+    names = dict.fromkeys([*task.thresholds, *(f.metric for f in task.slice_floors)])
+    refused = refusals(evaluation)
+    found = []
     for key in sorted(candidate, key=str):
         if key == ():
             continue
-        ((name, value),) = key
-        values, before = candidate[key], baseline.get(key, {})
-        metrics = [_measured(metric, values, before) for metric in task.thresholds]
-        found.append(Sliced(name, value, int(values["examples"]), metrics))
-    return sorted(found, key=lambda s: task.slices.index(s.slice))
+        (where,) = key
+        metrics = []
+        for name in names:
+            bare = _measured(name, candidate[key], baseline.get(key, {}))
+            judged = dataclasses.replace(bare, floor=floors.get((*where, name)))
+            reason = _below_floor(judged, refused.get((key, name + JUDGED)))
+            metrics.append(dataclasses.replace(judged, refused=reason))
+        found.append(Sliced(*where, int(candidate[key]["examples"]), metrics))
+    order = {name: place for place, name in enumerate(task.slices)}
+    return sorted(found, key=lambda s: order.get(s.slice, len(order)))
 
 
 def measured(task: Task, evaluation: str) -> list[Measured]:
@@ -95,13 +98,13 @@ def measured(task: Task, evaluation: str) -> list[Measured]:
     """
     candidate = overall(evaluation, "candidate")
     baseline = overall(evaluation, "baseline")
-    failed = _failed(evaluation)
+    refused = refusals(evaluation)
     found = []
     for metric in task.metrics:
         threshold = task.thresholds.get(metric.name)
         bare = _measured(metric.name, candidate, baseline)
         bare = dataclasses.replace(bare, floor=threshold and threshold.floor)
-        found.append(dataclasses.replace(bare, refused=_reason(bare, task, failed)))
+        found.append(dataclasses.replace(bare, refused=_reason(bare, task, refused)))
     return found
 
 
@@ -140,26 +143,22 @@ def overall(evaluation: str, model: str) -> dict[str, float]:
     return metrics_by_slice(evaluation, model).get((), {})
 
 
-def _failed(evaluation: str) -> dict[str, str]:
-    """Name of what the gate refused -> TFMA's message, "" where the value alone says why."""
-    result = tfma.load_validation_result(evaluation)
-    return {
-        failure.metric_key.name: failure.message
-        for per_slice in result.metric_validations_per_slice
-        for failure in per_slice.failures
-    }
-
-
-def _reason(measured: Measured, task: Task, failed: dict[str, str]) -> str | None:
+def _reason(measured: Measured, task: Task, refused: dict[tuple[SliceKey, str], str]) -> str | None:
     """Why the gate refused the metric: for its floor, for its change from the baseline, or both."""
-    reasons = []
-    if measured.name in failed:
-        below = f"{measured.candidate:.4f} is not at or above the floor of {measured.floor:.4f}"
-        reasons.append(failed[measured.name] or below)
-    if measured.name + UPPER in failed and measured.change:
+    reasons = [_below_floor(measured, refused.get(((), measured.name)))]
+    if ((), measured.name + UPPER) in refused and measured.change:
         lower, upper = measured.change.interval
         reasons.append(
             f"is worse than the baseline by more than {task.thresholds[measured.name].margin:g}: "
             f"{measured.change.value:+.4f}, {task.confidence:.0%} interval {lower:+.4f} to {upper:+.4f}"
         )
-    return "; ".join(reasons) or None
+    return "; ".join(filter(None, reasons)) or None
+
+
+def _below_floor(measured: Measured, message: str | None) -> str | None:
+    """message: TFMA's, None where it did not refuse."""
+    if message is None:
+        return None
+    return (
+        message or f"{measured.candidate:.4f} is not at or above the floor of {measured.floor:.4f}"
+    )

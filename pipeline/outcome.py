@@ -15,7 +15,7 @@ from pipeline.measured import Measured, Sliced, measured, sliced
 class Outcome:
     """Attributes:
     metrics: in the task's order.
-    slices: the same over the rows of one kind each; shown, not judged.
+    slices: the same over the rows of one kind each; judged where the task has a floor on it.
     blessed: whether the gate let the candidate through.
     measured: what ServingCheck measured of it, "" where it was not asked.
     unservable: why ServingCheck refused it, "" where it did not.

@@ -31,7 +31,7 @@ from components.serving_check import ServingCheck
 from components.values import dump
 from pipeline.baseline import Anchor
 from pipeline.config import PipelineConfig
-from pipeline.evaluation import EXTRACTORS, eval_config
+from pipeline.evaluation import EXTRACTORS, check_slice_rows, eval_config
 from pipeline.facts import card_facts
 from pipeline.fingerprint import code_sha256
 
@@ -41,6 +41,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
     task = config.task
     head_and_encoder = {"head": dump(task.head), "encoder": config.encoder.to_json()}
     head_module = type(task.head).__module__
+    check_slice_rows(task, f"{config.data}/{config.eval_split}")
 
     examples = ImportExampleGen(
         input_base=config.data, input_config=_splits(sorted({"train", "eval", config.eval_split}))

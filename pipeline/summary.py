@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from components.metrics.intervals import Interval
+from components.metrics.paired import LEAST_ROWS
 from pipeline.config import PipelineConfig
 from pipeline.measured import Measured
 from pipeline.outcome import Outcome
@@ -34,6 +35,8 @@ def print_summary(
     for metric in outcome.metrics:
         if metric.refused:
             terminal.say(f"  [red]refused:[/] {metric.name} {metric.refused}")
+    for line in _slices_refused(outcome):
+        terminal.say(f"  {line}")
     if weakest := _weakest(outcome):
         terminal.say(f"  weakest      {weakest}")
     if outcome.blessed and outcome.unservable:
@@ -79,6 +82,19 @@ def _changes_table(config: PipelineConfig, judged: list[Measured]) -> Table:
             metric.name, f"{change.value:+.4f}", _range(change.interval, "+"), change.verdict
         )
     return table
+
+
+def _slices_refused(outcome: Outcome) -> list[str]:
+    """What the gate said of the slices that have a floor, but of those that reach it."""
+    lines = []
+    for s in outcome.slices:
+        for metric in s.metrics:
+            what = f"{metric.name} where {s.slice} is {s.value}"
+            if metric.refused:
+                lines.append(f"[red]refused:[/] {what} {metric.refused}")
+            elif metric.floor is not None and not s.is_judged:
+                lines.append(f"not judged:  {what}, of {s.rows} rows; {LEAST_ROWS} are enough")
+    return lines
 
 
 def _weakest(outcome: Outcome) -> str | None:

@@ -91,6 +91,20 @@ def test_the_gate_refuses_and_nothing_is_pushed(project):
     assert ran["Transform"] == "cached" and ran["Trainer"] == "ran"
 
 
+def test_a_slice_that_the_gate_refuses_refuses_the_model(project):
+    """The untrained model answers one label to every row, so it is wrong on the other's rows."""
+    floors = "accuracy:label:0:0.9,accuracy:label:1:0.9,accuracy:words:55+:1"
+    run = project.pipeline(f"slice_floors={floors}")
+    assert run.returncode == 3
+    assert re.search(r"refused: accuracy where label is \d 0\.\d+ is not at or above", run.stdout)
+    assert re.search(r"not judged: +accuracy where words is 55\+, of \d+ rows", run.stdout)
+    ran = {name for name, note in stages(run).items() if note == "ran"}
+    assert ran == {"Baseline", "Evaluator", "ServingCheck", "Pusher"}
+    page = pathlib.Path(re.search(r"^ *report +(\S+)$", run.stdout, re.MULTILINE)[1]).read_text()
+    assert re.search(r"<b>accuracy</b> where label is \d: 0\.\d+ is not at or above", page)
+    assert "too few rows for 1.0000" in page and f"<td>{floors}.0</tr>" in page
+
+
 def test_with_the_true_floor_the_refused_model_is_pushed_untrained(project):
     run = project.pipeline("learning_rate=2e-4")
     assert run.returncode == 0

@@ -10,9 +10,11 @@ import shutil
 import pytest
 import tensorflow_model_analysis as tfma
 
+from components.metrics.intervals import Interval
 from components.metrics.results import metrics_by_slice
 from components.rows_compared import Answer, ComparedRow
 from pipeline.history import metadata_file, read_runs, run_numbered
+from pipeline.measured import Measured
 from pipeline.report.charts import line_chart
 from pipeline.report.evaluation import Bar, SliceGroup
 from pipeline.report.page import Evaluation, render, row_groups, write_report
@@ -80,7 +82,8 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script(runs):
     task = runs[0].task("mrpc")
     hostile = task.name + HOSTILE[0]
     chart = line_chart(HOSTILE[0], HOSTILE[1], HOSTILE[2], {HOSTILE[3]: [(0.0, 0.0), (1.0, 1.0)]})
-    slices = [SliceGroup(HOSTILE[0], HOSTILE[1], [Bar(HOSTILE[2], 3, 0.5, 0.2, 0.8)])]
+    refused = Measured(HOSTILE[0], 0.5, Interval(0.2, 0.8), None, None, 0.6, HOSTILE[3])
+    slices = [SliceGroup(HOSTILE[0], HOSTILE[1], [Bar(HOSTILE[2], 30, refused, True)])]
     page = render(
         task=dataclasses.replace(task, name=hostile),
         run=runs[0],

@@ -31,6 +31,9 @@ class Mean:
         change = 0.0 if baseline is None else score - self.score(label, baseline)
         return np.array([1.0, score, score**2, change, change**2])
 
+    def rows(self, sums: np.ndarray) -> float:
+        return float(sums[0])
+
     def value(self, sums: np.ndarray) -> float:
         return float(_ratio(sums[1], sums[0]))
 
@@ -79,6 +82,9 @@ class OfClass:
             int(said.argmax() == positive),
         ] = 1
         return cells
+
+    def rows(self, sums: np.ndarray) -> float:
+        return float(sums.sum())
 
     def value(self, sums: np.ndarray) -> float:
         return float(self.figure(sums.sum(axis=2)))

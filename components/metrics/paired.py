@@ -1,5 +1,6 @@
 """The interval of a figure, and of its change against the baseline on the same rows, as TFMA metrics."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import apache_beam as beam
@@ -11,7 +12,9 @@ from tensorflow_model_analysis.proto.config_pb2 import EvalConfig
 
 from components.metrics import figures
 
-UPPER, LOWER = "_upper", "_lower"
+UPPER, LOWER, JUDGED = "_upper", "_lower", "_judged"
+# Over fewer rows a figure is shown, not judged: 95 % of 30 rows is 0.83 to 0.99.
+LEAST_ROWS = 30
 
 
 class PairedInterval(tfma.metrics.Metric):
@@ -20,6 +23,10 @@ class PairedInterval(tfma.metrics.Metric):
     The change is candidate minus baseline; in TFMA's results its names end in `_diff`, as those of all
     changes do. A change threshold on `accuracy_upper` is one on the best case of the change. Every row
     counts once: example weights are not looked at.
+
+    Where it is asked for, `accuracy_judged`, too, on which the floors of slices are: the candidate's
+    figure, or infinity, which reaches every floor, over fewer rows than LEAST_ROWS. For a metric that is
+    missing TFMA would refuse.
     """
 
     def __init__(
@@ -28,6 +35,7 @@ class PairedInterval(tfma.metrics.Metric):
         figure: str,
         confidence: float,
         positive: int | None = None,
+        judged: bool = False,
         code: str = "",
     ):
         """TFMA passes what the metric's configuration holds.
@@ -37,19 +45,28 @@ class PairedInterval(tfma.metrics.Metric):
           figure: import path of a figure of `components.metrics.figures`.
           confidence: of the intervals.
           positive: the class that a figure of one class is about.
+          judged: whether a slice has a floor.
           code: hash of what computes it, not used: it is in the config for TFX's cache to see.
         """
         super().__init__(
-            _computations, name=name, figure=figure, confidence=confidence, positive=positive
+            _computations,
+            name=name,
+            figure=figure,
+            confidence=confidence,
+            positive=positive,
+            judged=judged,
         )
 
 
 class _Intervals(beam.CombineFn):
     """Sums what the figure asks for of each row; the intervals come from the sums."""
 
-    def __init__(self, keys: dict, figure, confidence: float, positive: int | None, eval_config):
-        """keys: whether of the change -> the two keys, the lower bound's first."""
-        self._keys, self._figure, self._confidence = keys, figure, confidence
+    def __init__(
+        self, keys: dict, judged, figure, confidence: float, positive: int | None, eval_config
+    ):
+        """keys: whether of the change -> two keys, the lower bound's first; judged: one key or none."""
+        self._keys, self._judged = keys, judged
+        self._figure, self._confidence = figure, confidence
         self._positive, self._eval_config = positive, eval_config
 
     def create_accumulator(self) -> np.ndarray:
@@ -80,6 +97,9 @@ class _Intervals(beam.CombineFn):
 
     def extract_output(self, accumulator: np.ndarray) -> dict[tfma.metrics.MetricKey, float]:
         values = {}
+        enough = self._figure.rows(accumulator) >= LEAST_ROWS
+        for key in self._judged:
+            values[key] = self._figure.value(accumulator) if enough else math.inf
         for is_change, keys in self._keys.items():
             interval = self._figure.change if is_change else self._figure.interval
             values |= zip(keys, interval(accumulator, self._confidence))
@@ -94,11 +114,12 @@ def _computations(
     figure: str,
     confidence: float,
     positive: int | None,
+    judged: bool,
 ) -> list[tfma.metrics.MetricComputation]:
     """TFMA passes the arguments by these names."""
     baseline = _baseline(eval_config)
     (candidate,) = (model for model in model_names if model != baseline)
-    names = (name.removesuffix(UPPER) + LOWER, name)
+    bare = name.removesuffix(UPPER)
     keys = {
         is_change: [
             tfma.metrics.MetricKey(
@@ -107,18 +128,19 @@ def _computations(
                 example_weighted=example_weighted,
                 is_diff=is_change,
             )
-            for name in names
+            for name in (bare + LOWER, name)
         ]
         for is_change in ((False,) if baseline is None else (False, True))
     }
-    combiner = _Intervals(
-        keys,
-        figures.of_path(figure),
-        confidence,
-        positive,
-        eval_config,
+    # TFMA looks for it so: a threshold of a MetricsSpec is on no metric's configuration.
+    judged_key = tfma.metrics.MetricKey(
+        name=bare + JUDGED, model_name=candidate, example_weighted=None
     )
-    all_keys = [key for pair in keys.values() for key in pair]
+    judged_keys = [judged_key] if judged else []
+    combiner = _Intervals(
+        keys, judged_keys, figures.of_path(figure), confidence, positive, eval_config
+    )
+    all_keys = [*judged_keys, *(key for pair in keys.values() for key in pair)]
     return [tfma.metrics.MetricComputation(keys=all_keys, preprocessors=None, combiner=combiner)]
 
 

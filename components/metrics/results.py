@@ -2,12 +2,16 @@
 
 import tensorflow_model_analysis as tfma
 
+from components.metrics.paired import JUDGED
+
 # (name of a feature, its value) of each feature that a slice is of; () is the whole split.
 SliceKey = tuple[tuple[str, str], ...]
 
 
 def metrics_by_slice(evaluation: str, model: str) -> dict[SliceKey, dict[str, float]]:
     """Metric name -> value, for each slice; nothing where the evaluation had no such model.
+
+    What the floors of slices are on, which may be infinite, is left out.
 
     TFMA's own `load_eval_result` reads the plots as well, which takes seconds.
 
@@ -20,11 +24,23 @@ def metrics_by_slice(evaluation: str, model: str) -> dict[SliceKey, dict[str, fl
         values = {
             item.key.name: item.value.double_value.value
             for item in of_slice.metric_keys_and_values
-            if _is_of(item.key, model) and item.value.HasField("double_value")
+            if _is_of(item.key, model)
+            and item.value.HasField("double_value")
+            and not item.key.name.endswith(JUDGED)
         }
         if values:
             found[_key(of_slice.slice_key)] = values
     return found
+
+
+def refusals(evaluation: str) -> dict[tuple[SliceKey, str], str]:
+    """Slice and metric of what the gate refused -> TFMA's message, "" where the value says why."""
+    result = tfma.load_validation_result(evaluation)
+    return {
+        (_key(of_slice.slice_key), failure.metric_key.name): failure.message
+        for of_slice in result.metric_validations_per_slice
+        for failure in of_slice.failures
+    }
 
 
 def overall_plots(evaluation: str, model: str) -> list:

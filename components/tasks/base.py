@@ -70,6 +70,25 @@ class Threshold:
 
 
 @dataclasses.dataclass(frozen=True)
+class SliceFloor:
+    """What the gate asks of one metric over the rows of one kind, where there are rows enough.
+
+    Attributes:
+      metric: its name.
+      slice, value: the kind of rows, as "negation" and "differ".
+      floor: the least value that may be pushed.
+    """
+
+    metric: str
+    slice: str
+    value: str
+    floor: float
+
+    def __str__(self) -> str:
+        return f"{self.metric}:{self.slice}:{self.value}:{self.floor}"
+
+
+@dataclasses.dataclass(frozen=True)
 class Metric:
     """A number that the Evaluator computes.
 
@@ -199,6 +218,7 @@ class Task:
       serving: what is asked of the model as it is served.
       slices: the kinds of rows that every figure is shown for as well, by name: of a function in
         `components/slices.py`, or of the feature with the label.
+      slice_floors: those of them that the gate judges, too.
       confidence: of all intervals: the share of them that hold the true value. Half of the rest is how
         often chance alone has a candidate refused that is the baseline's equal in a metric.
       plots: what the Evaluator draws beside the metrics; the gate does not look at it.
@@ -213,6 +233,7 @@ class Task:
     card: Card
     serving: Serving = Serving()
     slices: tuple[str, ...] = ()
+    slice_floors: tuple[SliceFloor, ...] = ()
     confidence: float = 0.95
     plots: tuple[Metric, ...] = ()
 
@@ -222,6 +243,7 @@ class Task:
         for metric, threshold in self.thresholds.items():
             values[f"{metric}_floor"] = threshold.floor
             values[f"{metric}_margin"] = threshold.margin
+        values["slice_floors"] = ",".join(map(str, self.slice_floors))
         return values | dataclasses.asdict(self.serving)
 
     def override(self, changes: Mapping[str, str]) -> "Task":
@@ -243,8 +265,27 @@ class Task:
             thresholds=thresholds,
             hyperparameters=_replaced(self.hyperparameters, parsed),
             serving=_replaced(self.serving, parsed),
+            slice_floors=(
+                _parse_slice_floors(parsed["slice_floors"])
+                if "slice_floors" in parsed
+                else self.slice_floors
+            ),
             confidence=parsed.get("confidence", self.confidence),
         )
+
+
+def _parse_slice_floors(text: str) -> tuple[SliceFloor, ...]:
+    """METRIC:SLICE:VALUE:FLOOR, several of them with commas between."""
+    floors = []
+    for part in filter(None, text.split(",")):
+        try:
+            metric, name, value, floor = part.split(":")
+            floors.append(SliceFloor(metric, name, value, float(floor)))
+        except ValueError:
+            raise _bad_setting(
+                "slice_floors", part, "METRIC:SLICE:VALUE:FLOOR, as accuracy:label:1:0.8"
+            ) from None
+    return tuple(floors)
 
 
 def _replaced(value, changes: Mapping[str, Any]):

@@ -3,20 +3,19 @@
 import dataclasses
 from collections.abc import Sequence
 
-from components.metrics.paired import LOWER, UPPER
-from components.metrics.results import metrics_by_slice, overall_plots
+from components.metrics.results import overall_plots
+from pipeline.measured import Measured, Sliced
 from pipeline.report.charts import Chart, line_chart
 
 
 @dataclasses.dataclass(frozen=True)
 class Bar:
-    """One slice. rows is None where the evaluation does not count them."""
+    """One metric over one slice."""
 
     name: str
-    rows: int | None
-    value: float
-    lower: float | None
-    upper: float | None
+    rows: int
+    metric: Measured
+    is_judged: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,21 +37,17 @@ class Confusion:
     false_negatives: int
 
 
-def slice_groups(evaluation: str, metrics: Sequence[str]) -> list[SliceGroup]:
-    """One group for each metric and each feature (or crossing of features) that is sliced by."""
+def slice_groups(slices: Sequence[Sliced]) -> list[SliceGroup]:
+    """One group for each metric and each feature that is sliced by."""
     bars: dict[tuple[str, str], list[Bar]] = {}
-    for key, values in metrics_by_slice(evaluation, "candidate").items():
-        if key == ():
-            continue
-        feature = " x ".join(name for name, _ in key)
-        name = " x ".join(value for _, value in key)
-        rows = int(values["examples"]) if "examples" in values else None
-        for metric in metrics:
-            if metric in values:
-                bounds = (values.get(metric + bound) for bound in (LOWER, UPPER))
-                bar = Bar(name, rows, values[metric], *bounds)
-                bars.setdefault((metric, feature), []).append(bar)
-    return [SliceGroup(*key, sorted(b, key=lambda bar: bar.value)) for key, b in bars.items()]
+    for one in slices:
+        for metric in one.metrics:
+            bar = Bar(one.value, one.rows, metric, one.is_judged)
+            bars.setdefault((metric.name, one.slice), []).append(bar)
+    return [
+        SliceGroup(*key, sorted(group, key=lambda bar: bar.metric.candidate))
+        for key, group in bars.items()
+    ]
 
 
 def confusion_and_charts(evaluation: str) -> tuple[Confusion | None, list[Chart]]:

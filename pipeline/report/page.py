@@ -13,7 +13,7 @@ import jinja2
 from components.tasks.base import Task
 from pipeline.config import PipelineConfig
 from pipeline.history import Run, read_runs
-from pipeline.measured import Measured, measured, overall
+from pipeline.measured import Measured, measured, overall, sliced
 from pipeline.report.charts import Chart
 from pipeline.report.data import FeatureCount, anomalies, feature_counts
 from pipeline.report.evaluation import (
@@ -31,7 +31,7 @@ _ROWS_SHOWN = 300
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
     """Attributes:
-    judged: the metrics that have a floor, which are the gate's.
+    judged: the metrics that have a floor on the whole split.
     """
 
     metrics: list[Measured]
@@ -42,6 +42,12 @@ class Evaluation:
     @property
     def judged(self) -> list[Measured]:
         return [metric for metric in self.metrics if metric.floor is not None]
+
+    @property
+    def slices_refused(self) -> list[tuple[str, str, Measured]]:
+        """Feature, value and metric of each slice that the gate refused for."""
+        bars = [(group.feature, bar) for group in self.slices for bar in group.bars]
+        return [(feature, bar.name, bar.metric) for feature, bar in bars if bar.metric.refused]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +137,7 @@ def _evaluation(task: Task, folder: str) -> Evaluation:
     metrics = tuple(metric for metric in task.metrics if metric.name in known)
     return Evaluation(
         measured(dataclasses.replace(task, metrics=metrics), folder),
-        slice_groups(folder, list(task.thresholds)),
+        slice_groups(sliced(task, folder)),
         *confusion_and_charts(folder),
     )
 

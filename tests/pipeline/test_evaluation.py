@@ -4,9 +4,10 @@ import json
 import pytest
 
 from components.errors import InputError
+from components.records import write_records
 from components.tasks import load_task
-from components.tasks.base import Threshold
-from pipeline.evaluation import eval_config
+from components.tasks.base import SliceFloor, Threshold
+from pipeline.evaluation import check_slice_rows, eval_config
 from pipeline.fingerprint import code_sha256
 
 
@@ -45,6 +46,12 @@ def test_thresholds_bind_to_the_whole_split_only():
         ({"thresholds": {"f1": Threshold(0.5, float("nan"))}}, "f1_margin is nan"),
         ({"thresholds": {"f1": Threshold(0.5, -0.01)}}, "f1_margin is -0.01"),
         ({"slices": ("word",)}, "a slice 'word'.*There are: words, .*label"),
+        (
+            {"slice_floors": (SliceFloor("f1", "word", "55+", 0.5),)},
+            "no slice 'word'.*has: label, ",
+        ),
+        ({"slice_floors": (SliceFloor("auc", "words", "55+", 0.5),)}, "auc:words:55.*accuracy, "),
+        ({"slice_floors": (SliceFloor("f1", "words", "55+", float("nan")),)}, "must be a number"),
         ({"confidence": 95.0}, "confidence is 95.0"),
         ({"confidence": float("nan")}, "confidence is nan"),
     ],
@@ -54,10 +61,44 @@ def test_a_gate_that_lets_everything_or_nothing_through_is_refused(changes, mess
         eval_config(dataclasses.replace(load_task("mrpc"), **changes))
 
 
-def test_every_slice_of_a_task_is_computed_and_none_is_judged():
+def test_every_slice_of_a_task_is_computed():
     config = eval_config(load_task("mrpc"))
     overall, *others = ([*spec.feature_keys] for spec in config.slicing_specs)
     assert overall == [] and others == [[name] for name in load_task("mrpc").slices]
+
+
+def test_a_floor_of_a_slice_binds_there_and_nowhere_else():
+    floors = "f1:words:35-44:0.5,accuracy:label:0:0.7"
+    config = eval_config(load_task("mrpc").override({"slice_floors": floors}))
+    bound = {
+        name: [
+            (dict(spec.feature_values), asked.threshold.value_threshold.lower_bound.value)
+            for asked in per_slice.thresholds
+            for spec in asked.slicing_specs
+        ]
+        for spec in config.metrics_specs
+        for name, per_slice in spec.per_slice_thresholds.items()
+    }
+    assert bound == {
+        "f1_judged": [({"words": "35-44"}, 0.5)],
+        "accuracy_judged": [({"label": "0"}, 0.7)],
+    }
+
+
+def test_a_floor_of_a_slice_without_a_row_is_refused_with_the_slices_there_are(tmp_path):
+    sentences = {"sentence1": "He won .", "sentence2": "He won 2 ."}
+    rows = [{**sentences, "label": label, "idx": label} for label in (0, 1)]
+    write_records(str(tmp_path / "eval"), rows)
+
+    def check(floors: str) -> None:
+        task = load_task("mrpc").override({"slice_floors": floors})
+        check_slice_rows(task, str(tmp_path / "eval"))
+
+    check("f1:label:1:0.5,accuracy:numbers:differ:0.5,accuracy:overlap:70+:0.5")
+    with pytest.raises(InputError, match=r"There|there are: 0 \(1 rows\), 1 \(1 rows\)"):
+        check("f1:label:2:0.5")
+    with pytest.raises(InputError, match=r"f1:numbers:difer:0.5.*differ \(2 rows\)"):
+        check("f1:numbers:difer:0.5")
 
 
 def test_the_signature_that_is_served_is_the_one_that_is_judged():

@@ -334,7 +334,9 @@ def evaluator_inputs(tmp_path_factory) -> dict:
     return inputs
 
 
-def evaluate(inputs: dict, folder: pathlib.Path, threshold: Threshold, confidence: float):
+def evaluate(
+    inputs: dict, folder: pathlib.Path, threshold: Threshold, confidence: float, slice_floors=()
+):
     """TFX's own Evaluator with the pipeline's config of the task, thresholds replaced.
 
     Returns:
@@ -351,6 +353,7 @@ def evaluate(inputs: dict, folder: pathlib.Path, threshold: Threshold, confidenc
         load_task("squad"),
         thresholds={"exact_match": threshold, "f1": threshold},
         confidence=confidence,
+        slice_floors=slice_floors,
     )
     evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
     evaluation.uri, blessing.uri = str(folder / "evaluation"), str(folder / "blessing")
@@ -422,6 +425,45 @@ def test_the_evaluator_puts_up_with_the_margin(evaluator_inputs, tmp_path):
     evaluation, blessed = evaluate(evaluator_inputs, tmp_path, threshold, 0.8)
     assert blessed and not failures(evaluation)
     check_slices(evaluation)
+
+
+@pytest.mark.parametrize("has_baseline", [False, True])
+def test_the_evaluator_judges_a_slice_with_rows_enough(
+    evaluator_inputs, tmp_path, monkeypatch, has_baseline
+):
+    """Of the 6 rows of the one slice, 2 are right; the row of the other is wrong."""
+    from components.metrics import paired
+    from components.tasks import load_task
+    from pipeline.measured import sliced
+
+    monkeypatch.setattr(paired, "LEAST_ROWS", 6)
+    inputs = dict(evaluator_inputs)
+    if not has_baseline:
+        del inputs["baseline_model"]
+
+    def run(floor: float):
+        task = load_task("squad").override(
+            {
+                "slice_floors": f"exact_match:answer_words:1:{floor},exact_match:answer_words:2:0.9,"
+                "f1:question_word:who:0.1"
+            }
+        )
+        threshold = Threshold(floor=0, margin=1)
+        folder = tmp_path / str(floor)
+        evaluation, blessed = evaluate(inputs, folder, threshold, 0.8, task.slice_floors)
+        refused = {
+            (s.slice, s.value, metric.name): metric.refused
+            for s in sliced(task, evaluation)
+            for metric in s.metrics
+            if metric.refused
+        }
+        return blessed, refused
+
+    assert run(0.3) == (True, {})
+    blessed, refused = run(0.4)
+    assert not blessed and refused == {
+        ("answer_words", "1", "exact_match"): "0.3333 is not at or above the floor of 0.4000"
+    }
 
 
 def check_slices(evaluation: str) -> None:

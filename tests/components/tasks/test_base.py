@@ -2,6 +2,7 @@ import pytest
 
 from components.errors import InputError
 from components.tasks import load_task, task_names
+from components.tasks.base import SliceFloor
 from components.values import dump, load
 
 
@@ -10,6 +11,23 @@ def test_override_replaces_hyperparameters_and_thresholds():
     assert (task.hyperparameters.epochs, task.hyperparameters.learning_rate) == (7, 3e-5)
     assert task.thresholds["f1"].floor == 0.9
     assert task.thresholds["accuracy"] == load_task("mrpc").thresholds["accuracy"]
+
+
+def test_the_floors_of_slices_are_read_as_they_are_shown():
+    floors = "accuracy:label:1:0.8,f1:words:55+:0.75"
+    task = load_task("mrpc").override({"slice_floors": floors})
+    assert task.slice_floors == (
+        SliceFloor("accuracy", "label", "1", 0.8),
+        SliceFloor("f1", "words", "55+", 0.75),
+    )
+    assert task.settings()["slice_floors"] == floors
+    assert task.override({}).slice_floors and not task.override({"slice_floors": ""}).slice_floors
+
+
+@pytest.mark.parametrize("floors", ["accuracy:label:1", "accuracy:label:1:high", "label=1:0.8"])
+def test_a_floor_of_a_slice_that_does_not_read_as_one_is_refused(floors):
+    with pytest.raises(InputError, match=f"slice_floors is '{floors}'.*METRIC:SLICE:VALUE:FLOOR"):
+        load_task("mrpc").override({"slice_floors": floors})
 
 
 @pytest.mark.parametrize("name", ["epoch", "auc_floor"])
