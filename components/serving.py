@@ -19,9 +19,16 @@ class Servable(tf.Module):
     """
 
     def __init__(self, model, transform_layer, head, vocabulary, hyperparameters, raw_spec: dict):
-        """raw_spec: parses the text features of a tf.Example."""
+        """Keeps the `weights` of the model, in Keras' order.
+
+        Args:
+          model: a Keras model, padded inputs -> logits.
+          raw_spec: parses the text features of a tf.Example.
+        """
         super().__init__()
-        self.model = model
+        # Not the model itself, which Keras would trace three times more, for Keras alone to load.
+        self.weights = model.weights
+        self._model = functools.partial(model, training=False)
         self.transform_layer = transform_layer
         self._head, self._vocabulary, self._hyperparameters = head, vocabulary, hyperparameters
         self._raw_spec = {name: raw_spec[name] for name in head.text_features}
@@ -47,7 +54,7 @@ class Servable(tf.Module):
             name: tf.cast(value, tf.int32) if name.endswith("_ids") else value
             for name, value in self.transform_layer(raw).items()
         }
-        apply = functools.partial(apply_in_chunks, self.model)
+        apply = functools.partial(apply_in_chunks, self._model)
         return self._head.answer(apply, features, raw, self._vocabulary, self._hyperparameters)
 
 
@@ -74,7 +81,7 @@ def apply_in_chunks(model, rows: dict, reduce, specs):
     Rows are sorted by length and run 32 at a time, each chunk padded to its own longest row.
 
     Args:
-      model: Keras model, padded inputs -> logits [batch, ...].
+      model: padded inputs -> logits [batch, ...].
       rows: ragged rows, [batch, (row length)], see `components/bert/packing.py`.
       reduce: (padded inputs, logits) of a chunk -> a tensor or a tuple of them, [batch, ...].
       specs: the tf.TensorSpec of each.
@@ -93,7 +100,7 @@ def apply_in_chunks(model, rows: dict, reduce, specs):
     def apply_to_chunk(start, chunks):
         chosen = order[start : start + _ROWS_AT_ONCE]
         chunk = pad({name: tf.gather(value, chosen) for name, value in rows.items()})
-        made = tf.nest.flatten(reduce(chunk, model(chunk, training=False)))
+        made = tf.nest.flatten(reduce(chunk, model(chunk)))
         chunks = [c.write(start // _ROWS_AT_ONCE, m) for c, m in zip(chunks, made)]
         return start + _ROWS_AT_ONCE, chunks
 

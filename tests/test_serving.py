@@ -14,6 +14,7 @@ from components.bert.hub import resolve
 from components.bert.packing import pad
 from components.bert.tokenizer import Vocabulary
 from components.tasks import load_task
+from components.trainer import build_model
 
 BARE = """
 import json, sys
@@ -89,7 +90,9 @@ def test_answers_equal_the_training_path_row_by_row(project, model, answers):
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
     examples = read_examples(list(map(str, files)), transform.transformed_feature_spec())
     rows = training_rows(examples, task.head, vocabulary, task.hyperparameters)
-    logits = [model.model(pad(inputs), training=False) for inputs, _ in rows.ragged_batch(7)]
+    trained = build_model(task.head, encoder, task.hyperparameters)
+    trained.set_weights([weight.numpy() for weight in model.weights])
+    logits = [trained(pad(inputs), training=False) for inputs, _ in rows.ragged_batch(7)]
     expected = sorted(tf.nn.softmax(tf.concat(logits, axis=0)).numpy()[:, 1])
     served = sorted(np.array(answers["text"]["probabilities"])[:, 1])
     np.testing.assert_allclose(served, expected, atol=1e-5)
