@@ -86,7 +86,7 @@ def _run_graph(graph: dict) -> str:
 
 
 def parameters(graph: dict) -> dict[str, dict]:
-    """Parameter -> default, JSON Schema type and title of what a run may be given."""
+    """Parameter -> default and JSON Schema type of what a run may be given."""
     return {
         name: {"default": value, "type": _TYPES[type(value)]}
         for name, value in graph["parameters"].items()
