@@ -47,54 +47,82 @@ def main() -> None:
     precision = choose(options.precision)
     raw = read_raw(options.records, options.schema)
     rows = rows_of(raw, task, encoder).cache()
-    lengths = [inputs["input_word_ids"].shape[0] for inputs, _ in rows]
-    if options.system == "project":
-        batches = training_batches(rows, len(lengths), task.hyperparameters.batch_size, seed=0)
-        optimizer = adamw(WarmupLinearDecay(1e-5, _TOTAL_STEPS, _WARMUP_STEPS), 0.01, 1.0, 1.0)
-    else:
-        batches = padded_batches(rows, len(lengths), task.hyperparameters)
-        optimizer = tf.keras.optimizers.AdamW(1e-5)
+    epoch_of = {"project": project_epoch, "article": article_epoch}[options.system]
+    serve(
+        {
+            "train": epoch_of(rows, task, encoder, precision),
+            "tokenize": tokenizing([raw[name] for name in task.head.text_features], encoder),
+            "peak": lambda: {"flops_per_second": peak(precision)},
+        }
+    )
+
+
+def project_epoch(rows: tf.data.Dataset, task, encoder: Encoder, precision: str):
+    """One epoch as the Trainer does it: a function that does it and returns its facts."""
+    hyperparameters, lengths = task.hyperparameters, lengths_of(rows)
+    batches = training_batches(rows, len(lengths), hyperparameters.batch_size, seed=0)
+    model = build_model(task.head, encoder, hyperparameters)
+    optimizer = adamw(WarmupLinearDecay(1e-5, _TOTAL_STEPS, _WARMUP_STEPS), 0.01, 1.0, 1.0)
+    optimizer.build(model.trainable_variables)
+    step = training_step(model, task.head, optimizer)
+    epoch = iter(shares(batches.repeat(), model.distribute_strategy))
+    facts = facts_of(batches, lengths, model, precision)
+
+    def train() -> dict:
+        with rewritten_to(precision):
+            losses = [step(epoch) for _ in range(facts["steps"])]
+            float(losses[-1])  # waits for all of them
+        return facts
+
+    return train
+
+
+def article_epoch(rows: tf.data.Dataset, task, encoder: Encoder, precision: str):
+    """The same with Keras fit, every row padded to max_length."""
+    lengths = lengths_of(rows)
+    batches = padded_batches(rows, len(lengths), task.hyperparameters)
     model = build_model(task.head, encoder, task.hyperparameters)
-    size = encoder_size(model)
+    model.compile(tf.keras.optimizers.AdamW(1e-5), loss=task.head.loss)
+    epoch = iter(batches.repeat())
+    facts = facts_of(batches, lengths, model, precision)
+
+    def train() -> dict:
+        with rewritten_to(precision):
+            model.fit(epoch, steps_per_epoch=facts["steps"], verbose=0)
+        return facts
+
+    return train
+
+
+def lengths_of(rows: tf.data.Dataset) -> list[int]:
+    return [inputs["input_word_ids"].shape[0] for inputs, _ in rows]
+
+
+def facts_of(
+    batches: tf.data.Dataset, lengths: list[int], model: tf.keras.Model, precision: str
+) -> dict:
+    """What an epoch over the batches of these rows comes to."""
     padded = [inputs["input_word_ids"].shape for inputs, _ in batches]
-    facts = {
+    size = encoder_size(model)
+    return {
         "precision": precision,
         "rows": len(lengths),
+        "steps": len(padded),
         "tokens": sum(lengths),
         "padding_share": 1 - sum(lengths) / sum(rows * length for rows, length in padded),
         "flops": sum(encoder_flops(length, *size) for length in lengths),
     }
-    if options.system == "project":
-        optimizer.build(model.trainable_variables)
-        step = training_step(model, task.head, optimizer)
-        epoch = iter(shares(batches.repeat(), model.distribute_strategy))
-    else:
-        model.compile(optimizer, loss=task.head.loss)
-        epoch = iter(batches.repeat())
 
-    def train() -> dict:
-        with rewritten_to(precision):
-            if options.system == "article":
-                model.fit(epoch, steps_per_epoch=len(padded), verbose=0)
-            else:
-                losses = [step(epoch) for _ in padded]
-                float(losses[-1])  # waits for all of them
-        return facts
 
-    texts = [raw[name] for name in task.head.text_features]
+def tokenizing(texts: list[tf.Tensor], encoder: Encoder):
+    """A function that tokenizes all of the texts and returns how many."""
     tokenizer = Vocabulary(encoder.vocab_file, encoder.lower_case).tokenizer()
     # As an argument: of a constant, TensorFlow would tokenize once and remember.
     tokenized = tf.function(lambda columns: [tokenizer.tokenize(c).flat_values for c in columns])
-    serve(
-        {
-            "train": train,
-            "tokenize": lambda: {
-                "texts": sum(map(len, texts)),
-                "pieces": sum(map(len, tokenized(texts))),
-            },
-            "peak": lambda: {"flops_per_second": peak(precision)},
-        }
-    )
+    return lambda: {
+        "texts": sum(map(len, texts)),
+        "pieces": sum(map(len, tokenized(texts))),
+    }
 
 
 def read_raw(records: str, schema_file: str) -> dict:
