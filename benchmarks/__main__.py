@@ -1,10 +1,9 @@
 """What the README's tables are made from: python -m benchmarks training | quality | scaling."""
 
+import importlib
 import sys
 
-from benchmarks import quality, scaling, training
-
-COMMANDS = {"training": training.main, "quality": quality.main, "scaling": scaling.main}
+COMMANDS = ("training", "quality", "scaling")
 
 
 def main() -> int:
@@ -12,7 +11,7 @@ def main() -> int:
     if name not in COMMANDS:
         print(f"error: there is no benchmark {name!r}; there are: {', '.join(COMMANDS)}")
         return 2
-    return COMMANDS[name](arguments)
+    return importlib.import_module(f"benchmarks.{name}").main(arguments)
 
 
 if __name__ == "__main__":

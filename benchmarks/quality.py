@@ -9,14 +9,13 @@ medians, and keeps them in benchmarks/results/<task>-quality.json.
 
 import argparse
 import json
-import pathlib
 import re
 import statistics
 import subprocess
 import sys
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
+from benchmarks.places import RESULTS, ROOT
 
 
 def main(arguments: list[str]) -> int:
@@ -45,7 +44,7 @@ def main(arguments: list[str]) -> int:
 
 def keep(task: str, results: dict) -> None:
     """Writes after every seed: a run that is cut short keeps what it has."""
-    file = HERE / "results" / f"{task}-quality.json"
+    file = RESULTS / f"{task}-quality.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(results, indent=2) + "\n")
 
@@ -58,7 +57,7 @@ def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
     """
     settings = [f"{metric}_margin=1" for metric in options.metrics]
     settings += [*options.set, f"seed={seed}"]
-    command = [sys.executable, str(HERE.parent / "local_runner.py"), "--task", options.task]
+    command = [sys.executable, str(ROOT / "local_runner.py"), "--task", options.task]
     command += ["--data", options.data, "--output", options.output]
     command += [part for setting in settings for part in ("--set", setting)]
     started = time.monotonic()

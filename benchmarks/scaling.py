@@ -1,25 +1,35 @@
-"""How the stages around training grow with the data: make bench ARGS="scaling --task squad".
+"""How the stages before training grow with the data: make bench ARGS="scaling --data DIR".
 
-Runs the whole pipeline on 1, 4 and 16 times the sample (or --data) with an encoder so small that
-training hardly counts, and prints each stage's seconds and rows a second, and the peak memory of the
-run, which is one process. Kept in benchmarks/results/<task>-scaling.json.
+    scaling --data data/mrpc --factors 1 10 100                    # in memory, one process
+    scaling --data data/mrpc --factors 1 10 100 --beam portable    # a job service with two workers
+    scaling --data data/mrpc --beam flink --beam-arg flink_master=HOST:8081 ...
 
-`--beam` and `--beam-arg` go to the runner, to measure an engine.
+The rows of the data, or of the sample, are repeated by each factor, and each stage is run in a process
+of its own, as Airflow runs it. Seconds are a stage's own, without what it imports; those of `check` are
+a whole process', which reads every row once before a run. `portable` starts Beam's own job service and
+worker pool, unless a job_endpoint is given.
+
+Each measurement replaces the one of the same task, engine and factor in benchmarks/results/scaling.json;
+scaling.md is the table of all of them.
 """
 
 import argparse
+import contextlib
 import json
-import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
-from benchmarks.training import RESULTS, ROOT, prepared_sample
+from benchmarks.job_service import JobService, Used, wait_for
+from benchmarks.places import RESULTS, ROOT, prepared_sample
+from components.bert.presets import DEFAULT_ENCODER
 
-STAGES = ("ImportExampleGen", "StatisticsGen", "Transform", "Trainer", "Evaluator")
+STAGES = ("ImportExampleGen", "StatisticsGen", "Transform")
+WORKERS = 2
 
 
 def main(arguments: list[str]) -> int:
@@ -30,65 +40,125 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--task", default="mrpc")
     parser.add_argument("--data", help="what components.prepare wrote; else the sample")
-    parser.add_argument("--factors", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--encoder", default=DEFAULT_ENCODER, help="its vocabulary is what counts")
+    parser.add_argument("--factors", type=int, nargs="+", default=[1, 10])
     parser.add_argument("--beam", default="local")
-    parser.add_argument("--beam-arg", action="append", default=[])
+    parser.add_argument("--beam-arg", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args(arguments)
-    data = options.data or prepared_sample(options.task)
-    beam = ["--beam", options.beam, *(f"--beam-arg={a}" for a in options.beam_arg)]
-    results = []
+    options.data = options.data or prepared_sample(options.task)
     for factor in options.factors:
         with tempfile.TemporaryDirectory() as scratch:
-            results.append(measure(options.task, data, factor, pathlib.Path(scratch), beam))
-        print(json.dumps(results[-1]), flush=True)
-    file = RESULTS / f"{options.task}-scaling.json"
-    file.write_text(json.dumps({"beam": beam, "runs": results}, indent=1) + "\n")
+            measured = measure(options, factor, pathlib.Path(scratch))
+        print(json.dumps(measured), flush=True)
+        keep(options.task, options.beam, factor, measured)
+    print((RESULTS / "scaling.md").read_text())
     return 0
 
 
-def measure(task: str, data: str, factor: int, scratch: pathlib.Path, beam: list[str]) -> dict:
-    """One run: rows of each split, seconds of each stage, peak memory in MB."""
-    for split in ("train", "eval"):
-        (scratch / "data" / split).mkdir(parents=True)
-        for file in pathlib.Path(data, split).glob("*.gz"):
-            for copy in range(factor):
-                shutil.copy(file, scratch / "data" / split / f"copy{copy}-{file.name}")
-    command = [sys.executable, "local_runner.py", "--task", task, "--output", str(scratch / "out")]
-    command += ["--data", str(scratch / "data"), "--encoder", tiny_encoder(scratch), *beam]
-    for setting in _settings_that_pass(task):
-        command += ["--set", setting]
+def measure(options: argparse.Namespace, factor: int, scratch: pathlib.Path) -> dict:
+    """Rows of all splits, and each stage's seconds, CPU seconds and peak memory by kind of process."""
+    multiply(pathlib.Path(options.data), factor, scratch / "data")
+    service, beam = None, ["--beam", options.beam, *(f"--beam-arg={a}" for a in options.beam_arg)]
+    if options.beam == "portable" and not any(
+        argument.startswith("job_endpoint=") for argument in options.beam_arg
+    ):
+        service = JobService(ROOT, WORKERS)
+        beam = service.arguments + beam[2:]
+    graph = str(scratch / "run.graph.json")
+
+    def run(*command: str, through: JobService | None) -> tuple[str, dict]:
+        with through or contextlib.nullcontext():
+            started = time.monotonic()
+            shown, own = run_module(scratch, *command, "--graph", graph)
+            seconds = time.monotonic() - started
+        used = {"stage": own} | (through.used if through else {})
+        return shown, {
+            "seconds": round(seconds, 1),
+            "cpu_seconds": round(sum(each.cpu_seconds for each in used.values()), 1),
+            "peak_memory_mb": {kind: each.peak_memory_mb for kind, each in used.items()},
+        }
+
+    # The engine has no part in it, but has to answer.
+    shown, check = run(
+        *("pipeline.compile", "airflow", "--task", options.task, "--encoder", options.encoder),
+        *("--data", str(scratch / "data"), "--output", str(scratch / "output"), *beam),
+        *("--run-id", "scaling"),
+        through=service,
+    )
+    splits = re.findall(r"([\d,]+) (?:train|eval|test)\b", shown)
+    stages = {"check": check}
+    nodes = list(json.loads(pathlib.Path(graph).read_text())["nodes"])
+    for stage in nodes[: nodes.index(STAGES[-1]) + 1]:
+        through = service if stage in STAGES else None
+        shown, made = run("pipeline.run_node", "--node", stage, through=through)
+        if stage in STAGES:
+            seconds = float(re.search(rf"{stage} +([\d.]+) s", shown)[1])
+            stages[stage] = {**made, "seconds": seconds}
+    return {"rows": sum(int(count.replace(",", "")) for count in splits), "stages": stages}
+
+
+def multiply(data: pathlib.Path, factor: int, output: pathlib.Path) -> None:
+    """Copies every file of every split `factor` times."""
+    for file in data.glob("*/*.gz"):
+        (output / file.parent.name).mkdir(parents=True, exist_ok=True)
+        for copy in range(factor):
+            shutil.copy(file, output / file.parent.name / f"copy{copy}-{file.name}")
+
+
+def run_module(scratch: pathlib.Path, *command: str) -> tuple[str, Used]:
+    """What `python -m ...` showed, and what it used.
+
+    Raises:
+      RuntimeError: it failed.
+    """
     with open(scratch / "shown", "w+") as shown:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=shown)
-        _, status, usage = os.wait4(process.pid, 0)
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command], cwd=ROOT, stdout=shown, stderr=subprocess.STDOUT
+        )
+        used = wait_for(process)
         shown.seek(0)
         text = shown.read()
-    if os.waitstatus_to_exitcode(status) != 0:
+    if process.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{text}")
-    rows = re.search(r"([\d,]+) train, ([\d,]+) eval rows", text)
-    return {
-        "factor": factor,
-        "train_rows": int(rows[1].replace(",", "")),
-        "eval_rows": int(rows[2].replace(",", "")),
-        "seconds": {s: float(re.search(rf"{s} +([\d.]+) s", text)[1]) for s in STAGES},
-        "peak_memory_mb": usage.ru_maxrss // 1024,
-    }
+    return text, used
 
 
-def _settings_that_pass(task: str) -> list[str]:
-    """One short epoch, and floors for a model that has learnt nothing."""
-    from components.tasks import load_task
+def keep(task: str, engine: str, factor: int, measured: dict) -> None:
+    """Writes after every factor: what is cut short keeps what it has."""
+    file = RESULTS / "scaling.json"
+    results = json.loads(file.read_text()) if file.exists() else {}
+    results.setdefault(task, {}).setdefault(engine, {})[str(factor)] = measured
+    file.write_text(json.dumps(results, indent=1) + "\n")
+    (RESULTS / "scaling.md").write_text(table(results))
 
-    floors = [name for name in load_task(task).settings() if name.endswith("_floor")]
-    return ["epochs=1", "max_length=128", *(f"{name}=0" for name in floors)] + (
-        ["stride=32"] if task == "squad" else []
-    )
+
+def table(results: dict) -> str:
+    """One line a stage and factor.
+
+    Rates of "those added", and CPU hours, are of the rows beyond the factor before: what starts up,
+    builds graphs and ends takes as long for one row.
+    """
+    columns = "task, engine, stage, rows, seconds, rows/s, rows/s of those added"
+    columns += ", CPU hours for 10 million more, peak memory MB"
+    lines = [f"| {columns.replace(', ', ' | ')} |", "|---" * 9 + "|"]
+    for task, engines in results.items():
+        for engine, runs in engines.items():
+            runs = [runs[factor] for factor in sorted(runs, key=int)]
+            for stage in runs[0]["stages"]:
+                for before, run in zip([None, *runs], runs):
+                    lines.append(f"| {task} | {engine} | {stage} | {_line(stage, run, before)} |")
+    return "\n".join(lines) + "\n"
 
 
-def tiny_encoder(scratch: pathlib.Path) -> str:
-    """Two layers of width 16, as the tests have it, with the whole vocabulary of the default one."""
-    from components.bert.hub import resolve
-    from components.bert.presets import DEFAULT_ENCODER
-    from tests.tiny_encoder import write_tiny_encoder
-
-    words = pathlib.Path(resolve(DEFAULT_ENCODER).vocab_file).read_text().splitlines()
-    return write_tiny_encoder(str(scratch / "encoder"), words)
+def _line(stage: str, run: dict, before: dict | None) -> str:
+    rows, made = run["rows"], run["stages"][stage]
+    rate = cpu_hours = ""
+    if before:
+        more, earlier = rows - before["rows"], before["stages"][stage]
+        seconds = made["seconds"] - earlier["seconds"]
+        rate = f"{more / seconds:,.0f}" if seconds > 0 else "too fast to tell"
+        cpu_hours = f"{(made['cpu_seconds'] - earlier['cpu_seconds']) / more * 1e7 / 3600:.1f}"
+    peaks = made["peak_memory_mb"].items()
+    memory = ", ".join(f"{kind.replace('_', ' ')} {peak:,}" for kind, peak in peaks)
+    shown = f"{rows:,} | {made['seconds']:.1f} | {rows / made['seconds']:,.0f}"
+    return f"{shown} | {rate} | {cpu_hours} | {memory}"

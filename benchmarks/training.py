@@ -23,14 +23,13 @@ import subprocess
 import sys
 import tempfile
 
+from benchmarks.places import RESULTS, ROOT, prepared_sample
 from benchmarks.worker import Worker
 from components.bert.hub import resolve
 from components.bert.precision import choose
 from components.bert.presets import DEFAULT_ENCODER, PRESETS, fetch_checkpoint
 from components.tasks import task_names
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
 HUGGINGFACE = ROOT / "benchmarks" / "huggingface"
 # Examples a round: some batches each, in less time than a machine needs to change its speed.
 EXAMPLES = {"mrpc": 512, "squad": 96}
@@ -75,13 +74,6 @@ def install_huggingface() -> None:
 
 _CACHE = ROOT / ".cache" / "huggingface"
 _PYTHON, _CHECKPOINT = str(_CACHE / "venv" / "bin" / "python"), _CACHE / "minilm-l6"
-
-
-def prepared_sample(task: str) -> str:
-    output = f"output/data/{task}"
-    command = [sys.executable, "-m", "components.prepare", task]
-    subprocess.run([*command, "--source", f"samples/{task}", "--output", output], check=True)
-    return output
 
 
 def draw_rows(data: str, folder: pathlib.Path, count: int) -> None:

@@ -1,0 +1,122 @@
+"""Beam's own job service and worker pool: what Flink, Spark and Dataflow speak, on this machine.
+
+The protocols between runner, job server and workers are the engines'; the job service itself is for
+tests, and holds what is shuffled in its memory.
+"""
+
+import dataclasses
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+_START_SECONDS = 120
+_STOP_SECONDS = 30
+_SERVERS = {  # module of Beam -> the option that takes its port
+    "portability.local_job_service_main": "port",
+    "worker.worker_pool_main": "service_port",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Used:
+    """By a process and the children that it has waited for.
+
+    Attributes:
+      peak_memory_mb: the highest resident memory, of the largest of them.
+      cpu_seconds: of all of them.
+    """
+
+    peak_memory_mb: int
+    cpu_seconds: float
+
+
+class JobService:
+    """Runs for as long as a `with` block does, and may be entered again, at the same addresses.
+
+    Attributes:
+      arguments: what tells a runner of this project where it is.
+      used: what the job service and the workers took in the last block.
+    """
+
+    def __init__(self, directory: pathlib.Path, workers: int = 1):
+        """A service whose workers find the project's code in `directory`, that many processes a job."""
+        jobs, pool = self._ports = _free_ports(2)
+        options = {
+            "job_endpoint": f"localhost:{jobs}",
+            "environment_type": "EXTERNAL",
+            "environment_config": f"localhost:{pool}",
+            "direct_num_workers": workers,
+        }
+        self.arguments = ["--beam", "portable"]
+        self.arguments += [f"--beam-arg={name}={value}" for name, value in options.items()]
+        self.used: dict[str, Used] = {}
+        self._directory = directory
+        self._processes: list[subprocess.Popen] = []
+
+    def __enter__(self) -> "JobService":
+        # A shell's background jobs ignore it, and so would their children, which end by it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        # The pool starts its workers with the `python` that comes first.
+        path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(self._directory)}
+        try:
+            for (module, option), port in zip(_SERVERS.items(), self._ports):
+                process = subprocess.Popen(
+                    [sys.executable, "-m", f"apache_beam.runners.{module}", f"--{option}={port}"],
+                    cwd=self._directory,
+                    env=environment,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+                self._processes.append(process)
+                _wait_until_it_answers(process, port)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.used = dict(zip(("job_service", "worker"), map(_stop, self._processes)))
+        self._processes = []
+
+
+def wait_for(process: subprocess.Popen) -> Used:
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Used(usage.ru_maxrss // 1024, usage.ru_utime + usage.ru_stime)
+
+
+def _stop(process: subprocess.Popen) -> Used:
+    """Ends it in order, so that the pool waits for its workers and their use counts as its own."""
+    process.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + _STOP_SECONDS
+    # Leaves the process to be waited for.
+    while not os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+        if time.monotonic() > deadline:
+            os.kill(process.pid, signal.SIGKILL)
+        time.sleep(0.1)
+    return wait_for(process)
+
+
+def _free_ports(count: int) -> list[int]:
+    listeners = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+def _wait_until_it_answers(process: subprocess.Popen, port: int) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            socket.create_connection(("localhost", port), 1).close()
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{' '.join(process.args)} does not answer") from None
+            time.sleep(0.2)

@@ -1,0 +1,15 @@
+"""Where benchmarks read and write. Light: a process that starts another lends it its peak memory."""
+
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def prepared_sample(task: str) -> str:
+    output = f"output/data/{task}"
+    command = [sys.executable, "-m", "components.prepare", task]
+    subprocess.run([*command, "--source", f"samples/{task}", "--output", output], check=True)
+    return output
