@@ -185,3 +185,72 @@ print(json.dumps(raised))
         str(graph.BAD_INPUT): "AirflowFailException",
         str(graph.SKIPPED): "AirflowSkipException",
     }
+
+
+@pytest.fixture(scope="module")
+def run_dag(project, tmp_path_factory):
+    """Runs the project's DAG as `airflow dags test` does, and returns the state of each task."""
+    if not AIRFLOW.exists():
+        pytest.skip("no Airflow in .airflow/venv; `make airflow-demo` installs it")
+    home = tmp_path_factory.mktemp("airflow")
+    (home / "dags").mkdir()
+    (home / "dags" / "airflow_dag.py").write_bytes((REPOSITORY / "airflow_dag.py").read_bytes())
+    lenient = ("epochs=1", "accuracy_floor=0.1", "f1_floor=0", "accuracy_margin=1", "f1_margin=1")
+    compiled = project.run(
+        *("-m", "pipeline.compile", "airflow", "--task", "mrpc", "--encoder", project.encoder),
+        *("--data", "data", "--output", str(home / "output")),
+        *("--graph", str(home / "dags" / "mrpc.graph.json")),
+        *(part for setting in lenient for part in ("--set", setting)),
+    )
+    assert compiled.returncode == 0, compiled.stderr
+    environment = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "HOME": str(pathlib.Path.home()),
+        "PATH": f"{AIRFLOW.parent}:/usr/bin:/bin",
+    }
+
+    def airflow(*arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            ["airflow", *arguments], cwd=home, env=environment, capture_output=True, text=True
+        )
+
+    for preparation in (("db", "migrate"), ("pools", "set", "gpu", "1", "one slot per GPU")):
+        done = airflow(*preparation)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def run(date: str, **parameters) -> tuple[dict[str, str], str]:
+        """States, and all that was logged."""
+        done = airflow("dags", "test", "mrpc", date, "--conf", json.dumps(parameters))
+        listed = airflow("tasks", "states-for-dag-run", "mrpc", date, "--output", "json")
+        assert listed.returncode == 0, done.stdout + done.stderr + listed.stderr
+        tasks = json.loads(listed.stdout[listed.stdout.index("[") :])
+        return {task["task_id"]: task["state"] for task in tasks}, done.stdout + done.stderr
+
+    run.serving = home / "output" / "serving" / "mrpc"
+    return run
+
+
+def test_a_run_that_failed_on_its_data_completes_when_they_are_there(run_dag, project):
+    data = project.root / "data"
+    aside = data.rename(project.root / "data-aside")
+    try:
+        states, log = run_dag("2026-01-01")
+    finally:
+        aside.rename(data)
+    assert states.pop("compile") == "failed" and set(states.values()) == {"upstream_failed"}
+    assert "data does not exist" in log
+
+    states, log = run_dag("2026-01-01")
+    assert set(states.values()) == {"success"}, log
+    assert len(list(run_dag.serving.iterdir())) == 1
+    assert "pushed " in log
+
+
+def test_a_refused_model_is_shown_as_skipped_and_not_pushed(run_dag):
+    before = list(run_dag.serving.iterdir())
+    states, log = run_dag("2026-01-02", accuracy_floor=0.99)
+    assert states.pop("Pusher") == "skipped" and set(states.values()) == {"success"}, log
+    assert "the floor of 0.9900" in log
+    assert log.count(" cached") > 5
+    assert list(run_dag.serving.iterdir()) == before
