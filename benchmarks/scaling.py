@@ -157,7 +157,7 @@ def _line(stage: str, run: dict, before: dict | None) -> str:
         more, earlier = rows - before["rows"], before["stages"][stage]
         seconds = made["seconds"] - earlier["seconds"]
         rate = f"{more / seconds:,.0f}" if seconds > 0 else "too fast to tell"
-        cpu_hours = f"{(made['cpu_seconds'] - earlier['cpu_seconds']) / more * 1e7 / 3600:.1f}"
+        cpu_hours = f"{(made['cpu_seconds'] - earlier['cpu_seconds']) / more * 1e7 / 3600:.2f}"
     peaks = made["peak_memory_mb"].items()
     memory = ", ".join(f"{kind.replace('_', ' ')} {peak:,}" for kind, peak in peaks)
     shown = f"{rows:,} | {made['seconds']:.1f} | {rows / made['seconds']:,.0f}"

@@ -13,7 +13,7 @@ def test_rates_are_of_the_rows_beyond_the_factor_before():
     runs = {"10": run(1000, 13.0, 27.2), "1": run(100, 10.0, 20.0)}
     *_, first, second = scaling.table({"mrpc": {"local": runs}}).splitlines()
     assert first == "| mrpc | local | Transform | 100 | 10.0 | 10 |  |  | stage 1,000 |"
-    assert second == "| mrpc | local | Transform | 1,000 | 13.0 | 77 | 300 | 22.2 | stage 1,000 |"
+    assert second == "| mrpc | local | Transform | 1,000 | 13.0 | 77 | 300 | 22.22 | stage 1,000 |"
 
 
 def test_every_file_of_every_split_is_repeated(tmp_path):
