@@ -123,7 +123,8 @@ def _read_rules(schema_path: str) -> list[_Rule]:
         raise InputError(f"The schema {schema_path} cannot be read: {error.strerror}.") from None
     except text_format.ParseError as error:
         raise InputError(f"The schema {schema_path}:{error}. Mend it.") from None
-    return [_rule(feature) for feature in schema.feature]
+    # What has a stage is no feature of the records: DriftGate reads its thresholds there.
+    return [_rule(feature) for feature in schema.feature if not feature.lifecycle_stage]
 
 
 def _rule(feature: schema_pb2.Feature) -> _Rule:

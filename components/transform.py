@@ -16,10 +16,10 @@ def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
       custom_config: `head` and `encoder`, as JSON.
 
     Returns:
-      For every text feature F: F_ids, ragged int64 [batch, (pieces)], untrimmed, and F_unknown, int64
-      [batch], how many of them are [UNK]: their share tells whether the text is in the encoder's
-      language. F_starts and F_ends, ragged int64 [batch, (pieces)], in bytes, where the head asks for
-      offsets. And the head's targets.
+      For every text feature F: F_ids, ragged int64 [batch, (pieces)], untrimmed. F_starts and F_ends,
+      ragged int64 [batch, (pieces)], in bytes, where the head asks for offsets. And the head's targets.
+      For DriftGate alone: F_pieces and F_unknown, int64 [batch], how many pieces there are, and how many
+      of them are [UNK]; their share tells whether the text is in the encoder's language.
     """
     head = load(custom_config["head"])
     encoder = Encoder.from_json(custom_config["encoder"])
@@ -36,5 +36,6 @@ def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
             ids = tokenizer.tokenize(inputs[name])
         is_unknown = tf.cast(tf.equal(ids, unknown_id), tf.int64)
         pieces[f"{name}_ids"] = tf.cast(ids, tf.int64)
+        pieces[f"{name}_pieces"] = ids.row_lengths()
         pieces[f"{name}_unknown"] = tf.reduce_sum(is_unknown, axis=1)
     return {**pieces, **head.targets(inputs, pieces)}

@@ -25,12 +25,14 @@ from tfx.types import Channel, standard_artifacts
 from tfx.utils import proto_utils
 
 from components.data_gate import DataGate
+from components.drift_gate import DriftGate
 from components.pusher import Executor as PusherExecutor
 from components.served_model import ServedModel
 from components.serving_check import ServingCheck
 from components.values import dump
 from pipeline.baseline import Anchor
 from pipeline.config import PipelineConfig
+from pipeline.drift import LastBlessedStatistics, statistics_options
 from pipeline.evaluation import EXTRACTORS, check_slice_rows, eval_config
 from pipeline.facts import card_facts
 from pipeline.fingerprint import code_sha256
@@ -64,6 +66,18 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
     )
     transform.add_upstream_node(data_gate)
 
+    piece_statistics = StatisticsGen(
+        examples=transform.outputs["transformed_examples"],
+        stats_options=statistics_options(config),
+    ).with_id("PieceStatistics")
+    last = _last_statistics(piece_statistics) if config.baseline == "anchor" else None
+    drift_gate = DriftGate(
+        statistics=piece_statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        drift=task.drift,
+        **({"previous": last.outputs["statistics"]} if last else {}),
+    )
+
     trainer = Trainer(
         run_fn="components.trainer.run_fn",
         examples=transform.outputs["transformed_examples"],
@@ -77,6 +91,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
             "checkpoints": config.checkpoints,
         },
     )
+    trainer.add_upstream_node(drift_gate)
 
     baseline = _BASELINES[config.baseline](config, trainer.outputs["model"]).with_id("Baseline")
     evaluator = Evaluator(
@@ -119,6 +134,9 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
             validator,
             data_gate,
             transform,
+            piece_statistics,
+            *([last] if last else []),
+            drift_gate,
             trainer,
             baseline,
             evaluator,
@@ -145,6 +163,15 @@ def _push_destination(config: PipelineConfig) -> pusher_pb2.PushDestination:
     return pusher_pb2.PushDestination(
         filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.serving)
     )
+
+
+def _last_statistics(piece_statistics: StatisticsGen) -> Resolver:
+    return Resolver(
+        strategy_class=LastBlessedStatistics,
+        current=piece_statistics.outputs["statistics"],
+        statistics=Channel(type=standard_artifacts.ExampleStatistics),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("LastStatistics")
 
 
 def _anchor(config: PipelineConfig, candidate: Channel) -> Resolver:

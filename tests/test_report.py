@@ -10,6 +10,7 @@ import shutil
 import pytest
 import tensorflow_model_analysis as tfma
 
+from components.drift_gate import Distance
 from components.metrics.intervals import Interval
 from components.metrics.results import metrics_by_slice
 from components.rows_compared import Answer, ComparedRow
@@ -74,7 +75,15 @@ def test_a_run_ends_with_its_report(project, first_run):
     accuracy = re.search(r"^ *accuracy +(0\.\d+)", first_run.stdout, re.MULTILINE)[1]
     assert f"accuracy {accuracy} reaches the floor of 0.1000" in text
     assert "Pushed" in text and str(project.versions()[0]) in text
-    for part in ("No anomalies", "sentence2", "Trainer", "learning_rate", "ROC", "Calibration"):
+    for part in (
+        "No anomalies",
+        "None above its threshold",
+        "sentence2",
+        "Trainer",
+        "learning_rate",
+        "ROC",
+        "Calibration",
+    ):
         assert part in text, part
 
 
@@ -93,6 +102,7 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script(runs):
         curves=[],
         counts=[],
         anomalies=[HOSTILE[2]],
+        distances=[Distance(HOSTILE[0], HOSTILE[1], HOSTILE[2], HOSTILE[3], 0.2, 0.1)],
     )
     elements = Elements(page)
     tags = [tag for tag, _ in elements.found]
@@ -127,7 +137,7 @@ def test_rows_are_grouped_by_who_was_right():
 
 
 def test_figures_are_those_that_tfma_itself_reads(runs):
-    folder = runs[-1].evaluation
+    folder = runs[0].evaluation
     theirs = {
         tuple((name, str(value)) for name, value in key): {
             metric: float(value["doubleValue"])

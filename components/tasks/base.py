@@ -111,6 +111,7 @@ class Metric:
 
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+DRIFTS = ("refuse", "accept")
 STRATEGIES = ("single", "mirrored", "workers")
 _LEAST = {"epochs": 1, "batch_size": 1, "max_length": 8, "weight_decay": 0, "seed": 0}
 _SHARES = ("warmup_share", "dropout")
@@ -222,6 +223,8 @@ class Task:
       confidence: of all intervals: the share of them that hold the true value. Half of the rest is how
         often chance alone has a candidate refused that is the baseline's equal in a metric.
       plots: what the Evaluator draws beside the metrics; the gate does not look at it.
+      drift: what becomes of data that is further from the last blessed model's, or in a split from
+        train, than the schema allows: one of `DRIFTS`.
     """
 
     name: str
@@ -236,6 +239,11 @@ class Task:
     slice_floors: tuple[SliceFloor, ...] = ()
     confidence: float = 0.95
     plots: tuple[Metric, ...] = ()
+    drift: str = "refuse"
+
+    def __post_init__(self):
+        if self.drift not in DRIFTS:
+            raise _bad_setting("drift", self.drift, f"one of {', '.join(DRIFTS)}")
 
     def settings(self) -> dict[str, Any]:
         """All that `--set` reaches, by name, with the values in force."""
@@ -244,6 +252,7 @@ class Task:
             values[f"{metric}_floor"] = threshold.floor
             values[f"{metric}_margin"] = threshold.margin
         values["slice_floors"] = ",".join(map(str, self.slice_floors))
+        values["drift"] = self.drift
         return values | dataclasses.asdict(self.serving)
 
     def override(self, changes: Mapping[str, str]) -> "Task":
@@ -271,6 +280,7 @@ class Task:
                 else self.slice_floors
             ),
             confidence=parsed.get("confidence", self.confidence),
+            drift=parsed.get("drift", self.drift),
         )
 
 

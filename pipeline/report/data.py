@@ -1,11 +1,13 @@
-"""What StatisticsGen counted and ExampleValidator found."""
+"""What StatisticsGen counted, ExampleValidator found and DriftGate measured."""
 
 import dataclasses
+import json
 import pathlib
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.data_gate import describe
+from components.drift_gate import Distance
 from pipeline.history import Stage
 
 
@@ -41,6 +43,13 @@ def anomalies(validator: Stage) -> list[str]:
     artifact = validator.output("anomalies")
     folders = sorted(pathlib.Path(artifact.uri).glob("Split-*"))
     return [line for f in folders for line in describe(artifact.uri, f.name.removeprefix("Split-"))]
+
+
+def distances(gate: Stage) -> list[Distance]:
+    """The closest to its threshold first."""
+    artifact = gate.output("distances")
+    found = [Distance(**facts) for facts in json.loads(pathlib.Path(artifact.uri).read_text())]
+    return sorted(found, key=lambda d: d.value / d.threshold, reverse=True)
 
 
 def _count(split: str, rows: int, feature) -> FeatureCount:

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 
 import jinja2
 
+from components.drift_gate import Distance
 from components.tasks.base import Task
 from pipeline.config import PipelineConfig
 from pipeline.history import Run, read_runs
 from pipeline.measured import Measured, measured, overall, sliced
 from pipeline.report.charts import Chart
-from pipeline.report.data import FeatureCount, anomalies, feature_counts
+from pipeline.report.data import FeatureCount, anomalies, distances, feature_counts
 from pipeline.report.evaluation import (
     Confusion,
     SliceGroup,
@@ -88,6 +89,7 @@ def write_report(task_name: str, run: Run, output: str, compared: Sequence | Non
         curves=_curves(run),
         counts=_counts(run),
         anomalies=_anomalies(run),
+        distances=_distances(run),
     )
     file = pathlib.Path(output, "reports", f"{task_name}-{run.number}.html").absolute()
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -157,3 +159,8 @@ def _counts(run: Run) -> list[FeatureCount]:
 def _anomalies(run: Run) -> list[str]:
     stage = run.stages.get("ExampleValidator")
     return anomalies(stage) if stage and stage.output("anomalies") else []
+
+
+def _distances(run: Run) -> list[Distance]:
+    stage = run.stages.get("DriftGate")
+    return distances(stage) if stage and stage.output("distances") else []
