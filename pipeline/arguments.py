@@ -32,6 +32,18 @@ def add_local_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", default="output", help="folder for all that runs make")
 
 
+def parser_of_runs(module: str, description: str) -> argparse.ArgumentParser:
+    """With --output and --task, of a command that looks into past runs."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=description,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    parser.add_argument("--output", default="output", help="folder for all that runs made")
+    parser.add_argument("--task", help="where the folder has runs of several")
+    return parser
+
+
 def task_and_beam(options: argparse.Namespace) -> tuple[Task, tuple[str, ...]]:
     """The task with the settings that were given, and the arguments for Beam.
 

@@ -3,7 +3,6 @@
 Without --compare a table of all runs; with it, all in which two of them differ.
 """
 
-import argparse
 import hashlib
 import pathlib
 import sys
@@ -17,17 +16,12 @@ from rich.table import Table
 
 from components.errors import InputError
 from components.quiet import quiet_stderr
+from pipeline.arguments import parser_of_runs
 from pipeline.history import Run, metadata_file, read_runs, run_numbered
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.runs",
-        description=__doc__,
-        formatter_class=argparse.RawTextHelpFormatter,
-    )
-    parser.add_argument("--output", default="output", help="folder for all that runs made")
-    parser.add_argument("--task", help="where the folder has runs of several")
+    parser = parser_of_runs("pipeline.runs", __doc__)
     parser.add_argument("--compare", type=int, nargs=2, metavar="RUN", help="numbers of two runs")
     options = parser.parse_args(arguments)
     try:

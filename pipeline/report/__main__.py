@@ -4,23 +4,17 @@ Beside what the page at the end of a run holds, this one shows the rows that the
 those where it and its baseline differ: both models are asked again. Runs are numbered by pipeline.runs.
 """
 
-import argparse
 import sys
 
 from components.errors import InputError
 from components.quiet import quiet_stderr
 from components.tasks.base import Task
+from pipeline.arguments import parser_of_runs
 from pipeline.history import Run, metadata_file, read_runs, run_numbered
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.report",
-        description=__doc__,
-        formatter_class=argparse.RawTextHelpFormatter,
-    )
-    parser.add_argument("--output", default="output", help="folder for all that runs made")
-    parser.add_argument("--task", help="where the folder has runs of several")
+    parser = parser_of_runs("pipeline.report", __doc__)
     parser.add_argument("--run", type=int, metavar="NUMBER", help="the newest without it")
     options = parser.parse_args(arguments)
     try:
