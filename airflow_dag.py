@@ -105,28 +105,9 @@ def documentation(graph: dict) -> str:
 
 def make_dag(file: pathlib.Path):
     """The DAG of one graph: `compile`, then a task for each stage."""
-    from airflow.providers.standard.operators.bash import BashOperator
     from airflow.sdk import DAG, Param
-    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
     graph = json.loads(file.read_text())
-    codes = graph["exit_codes"]
-
-    class Stage(BashOperator):
-        """Where bad input is the cause, trying again would not help."""
-
-        def execute(self, context):
-            try:
-                return super().execute(context)
-            except AirflowSkipException:
-                raise
-            except Exception:
-                if self.subprocess_hook.sub_process.returncode == codes["bad_input"]:
-                    raise AirflowFailException(
-                        "Bad input; the lines above say what to do."
-                    ) from None
-                raise
-
     with DAG(
         dag_id=dag_id(file),
         description=f"Fine-tunes BERT for {graph['task']}, judges it and pushes it",
@@ -143,32 +124,57 @@ def make_dag(file: pathlib.Path):
             "cwd": graph["directory"],
             "env": {"PYTHONPATH": ""},  # Airflow's own packages are for another Python.
             "append_env": True,
-            "skip_on_exit_code": codes["skipped"],
+            "skip_on_exit_code": graph["exit_codes"]["skipped"],
             "retries": RETRIES,
             "retry_delay": RETRY_DELAY,
         },
     ) as dag:
-        first = Stage(
-            task_id="compile",
-            bash_command=compile_command(graph, file),
-            execution_timeout=COMPILE_TIMEOUT,
-        )
-        tasks = {
-            node: Stage(
-                task_id=node,
-                bash_command=node_command(graph, node),
-                execution_timeout=datetime.timedelta(hours=facts["timeout_hours"]),
-                **({"pool": facts["pool"]} if facts["pool"] else {}),
-            )
-            for node, facts in graph["nodes"].items()
-        }
-        for node, facts in graph["nodes"].items():
-            tasks[node].set_upstream([tasks[name] for name in facts["upstream"]] or [first])
+        _add_tasks(graph, file)
     return dag
 
 
-if importlib.util.find_spec(
-    "airflow"
-):  # Its environment; tests of what needs none import this too.
+def _add_tasks(graph: dict, file: pathlib.Path) -> None:
+    operator = _operator(graph["exit_codes"]["bad_input"])
+    first = operator(
+        task_id="compile",
+        bash_command=compile_command(graph, file),
+        execution_timeout=COMPILE_TIMEOUT,
+    )
+    tasks = {
+        node: operator(
+            task_id=node,
+            bash_command=node_command(graph, node),
+            execution_timeout=datetime.timedelta(hours=facts["timeout_hours"]),
+            **({"pool": facts["pool"]} if facts["pool"] else {}),
+        )
+        for node, facts in graph["nodes"].items()
+    }
+    for node, facts in graph["nodes"].items():
+        tasks[node].set_upstream([tasks[name] for name in facts["upstream"]] or [first])
+
+
+def _operator(bad_input: int) -> type:
+    """BashOperator that is not tried again where the exit code says that it would not help."""
+    from airflow.providers.standard.operators.bash import BashOperator
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+    class Stage(BashOperator):
+        def execute(self, context):
+            try:
+                return super().execute(context)
+            except AirflowSkipException:
+                raise
+            except Exception:
+                if self.subprocess_hook.sub_process.returncode == bad_input:
+                    raise AirflowFailException(
+                        "Bad input; the lines above say what to do."
+                    ) from None
+                raise
+
+    return Stage
+
+
+# Tests of what needs no Airflow import this file too.
+if importlib.util.find_spec("airflow"):
     for _file in graph_files():
         globals()[dag_id(_file)] = make_dag(_file)
