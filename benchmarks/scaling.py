@@ -58,12 +58,7 @@ def main(arguments: list[str]) -> int:
 def measure(options: argparse.Namespace, factor: int, scratch: pathlib.Path) -> dict:
     """Rows of all splits, and each stage's seconds, CPU seconds and peak memory by kind of process."""
     multiply(pathlib.Path(options.data), factor, scratch / "data")
-    service, beam = None, ["--beam", options.beam, *(f"--beam-arg={a}" for a in options.beam_arg)]
-    if options.beam == "portable" and not any(
-        argument.startswith("job_endpoint=") for argument in options.beam_arg
-    ):
-        service = JobService(ROOT, WORKERS)
-        beam = service.arguments + beam[2:]
+    service, beam = engine(options.beam, options.beam_arg)
     graph = str(scratch / "run.graph.json")
 
     def run(*command: str, through: JobService | None) -> tuple[str, dict]:
@@ -95,6 +90,15 @@ def measure(options: argparse.Namespace, factor: int, scratch: pathlib.Path) -> 
             seconds = float(re.search(rf"{stage} +([\d.]+) s", shown)[1])
             stages[stage] = {**made, "seconds": seconds}
     return {"rows": sum(int(count.replace(",", "")) for count in splits), "stages": stages}
+
+
+def engine(name: str, given: list[str]) -> tuple[JobService | None, list[str]]:
+    """What has to run beside each stage, and the runner's arguments."""
+    arguments = [f"--beam-arg={argument}" for argument in given]
+    if name == "portable" and not any(a.startswith("job_endpoint=") for a in given):
+        service = JobService(ROOT, WORKERS)
+        return service, [*service.arguments, *arguments]
+    return None, ["--beam", name, *arguments]
 
 
 def multiply(data: pathlib.Path, factor: int, output: pathlib.Path) -> None:
