@@ -11,6 +11,7 @@ _as_it_stands = tf.autograph.experimental.do_not_convert
 
 _PARSED_AT_ONCE = 256
 _BATCHES_SORTED_AT_ONCE = 50
+_HASHES = 1_000_000
 
 
 def read_examples(files: Sequence[str], feature_spec: dict) -> tf.data.Dataset:
@@ -36,18 +37,25 @@ def read_examples(files: Sequence[str], feature_spec: dict) -> tf.data.Dataset:
     )
 
 
-def training_rows(examples: tf.data.Dataset, head, vocabulary, hyperparameters) -> tf.data.Dataset:
+def training_rows(
+    examples: tf.data.Dataset, head, vocabulary, hyperparameters, held_out: bool = False
+) -> tf.data.Dataset:
     """One element a row: (ragged inputs of the encoder, target), of the examples that can be trained on.
 
     Args:
       examples: see `read_examples`.
       head, hyperparameters: see `components/heads`.
       vocabulary: of the encoder.
+      held_out: whether of the examples that validation holds out, or of the others.
     """
+    share = hyperparameters.validation_share
+    last_text = f"{head.text_features[-1]}_ids"
 
     @_as_it_stands
     def to_rows(features: dict):
         chosen = head.trainable(features)
+        if share or held_out:
+            chosen &= tf.equal(_is_held_out(features[last_text], share), held_out)
         features = {
             name: tf.ragged.boolean_mask(value, chosen)
             for name, value in features.items()
@@ -56,6 +64,15 @@ def training_rows(examples: tf.data.Dataset, head, vocabulary, hyperparameters) 
         return head.training_rows(features, vocabulary, hyperparameters)
 
     return examples.map(to_rows, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
+
+
+def _is_held_out(pieces: tf.RaggedTensor, share: float) -> tf.Tensor:
+    """Whether validation holds an example out: bool [batch], a function of its last text alone.
+
+    So the questions about one context go the same way, and all seeds are judged by the same examples.
+    """
+    text = tf.strings.reduce_join(tf.strings.as_string(pieces), axis=1, separator=" ")
+    return tf.strings.to_hash_bucket_fast(text, _HASHES) < int(share * _HASHES)
 
 
 def count_untrainable(examples: tf.data.Dataset, head) -> int:

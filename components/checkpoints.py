@@ -3,7 +3,8 @@
 import hashlib
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -15,7 +16,7 @@ _ABANDONED_SECONDS = 24 * 3600  # far longer than a training that lives takes fr
 
 
 class Checkpoints:
-    """Weights, the optimizer's state and the step, in files `<step>.*` of a folder.
+    """What a training is made of, after a step, in files `<step>.*` of a folder.
 
     TensorFlow gives a checkpoint its name when all of it is written, and stores a checksum of every
     tensor. What the process leaves half-written is thus never taken for a checkpoint.
@@ -32,14 +33,17 @@ class Checkpoints:
         self._seconds, self._share = seconds, share
         self._saved_at, self._took = time.monotonic(), 0.0
 
-    def restore(self, model: tf.keras.Model, optimizer) -> int:
+    def restore(self, state: Mapping[str, Any]) -> int:
         """Takes up the newest checkpoint that can be read, and returns how many steps it has behind it.
 
         Returns 0, and changes nothing, where there is none.
+
+        Args:
+          state: name -> what holds variables, the model, the optimizer.
         """
         for step in reversed(self._steps()):
             try:
-                checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer)
+                checkpoint = tf.train.Checkpoint(**state)
                 checkpoint.read(self._path(step)).assert_existing_objects_matched()
             except Exception as error:  # Damage shows in many ways, IndexError among them.
                 reason = str(error).partition("\n")[0]
@@ -53,11 +57,11 @@ class Checkpoints:
         since = time.monotonic() - self._saved_at
         return self._writes and since >= self._seconds and self._took <= self._share * since
 
-    def save(self, step: int, model: tf.keras.Model, optimizer) -> None:
+    def save(self, step: int, state: Mapping[str, Any]) -> None:
         """Writes a checkpoint and removes all but the newest two."""
         started = time.monotonic()
         tf.io.gfile.makedirs(self.folder)
-        tf.train.Checkpoint(model=model, optimizer=optimizer).write(self._path(step))
+        tf.train.Checkpoint(**state).write(self._path(step))
         self._saved_at = time.monotonic()
         self._took = self._saved_at - started
         kept = self._steps()[-_KEPT:]

@@ -7,11 +7,13 @@ import time
 import tensorflow as tf
 
 from components.batches import count_rows, training_batches
+from components.bert.layers import separate_replicas
 from components.bert.optimizer import WarmupLinearDecay, adamw
 from components.checkpoints import Checkpoints
 from components.errors import InputError
 from components.strategies import shares
 from components.tasks.base import Hyperparameters
+from components.validation import Validation
 
 progress = logging.getLogger("progress")
 
@@ -32,7 +34,8 @@ def fit(
     log_dir: str,
     precision: str,
     checkpoints: Checkpoints | None = None,
-) -> None:
+    held_out: tf.data.Dataset | None = None,
+) -> float | None:
     """Trains in place, within `rewritten_to(precision)`, and writes TensorBoard events to `log_dir`.
 
     A step's result depends on the hyperparameters, the rows and the step's number, not on where the
@@ -44,11 +47,20 @@ def fit(
       log_dir: "" for no events.
       precision: see `components/bert/precision.py`.
       checkpoints: where to go on from and to write to; None for neither.
+      held_out: rows to validate on after each epoch; the model ends with the weights of the best one.
+
+    Returns:
+      The best epoch's loss on `held_out`; None without.
 
     Raises:
       Diverged: see there; nothing that was trained so far is of use.
+      InputError: there are no rows.
     """
     row_count = count_rows(rows)
+    if not row_count:
+        raise InputError(
+            "there is no row to train on. Pass other data, or a lower validation_share."
+        )
     steps_per_epoch = -(-row_count // hyperparameters.batch_size)
     total_steps = steps_per_epoch * hyperparameters.epochs
     schedule = WarmupLinearDecay(
@@ -60,9 +72,15 @@ def fit(
         optimizer = _optimizer(schedule, hyperparameters, precision)
         optimizer.build(model.trainable_variables)  # else the first step is traced twice
     run_step = training_step(model, head, optimizer)
-    done = checkpoints.restore(model, optimizer) if checkpoints else 0
+    state = {"model": model, "optimizer": optimizer}
+    validation = Validation(model, head, held_out, hyperparameters) if held_out else None
+    if validation:
+        state["validation"] = validation
+    done = checkpoints.restore(state) if checkpoints else 0
+    separate_replicas(model)
     watch = _Watch(done, total_steps, hyperparameters.batch_size, schedule, log_dir)
-    while done < total_steps:
+    over = bool(validation) and validation.is_over(done // steps_per_epoch)
+    while done < total_steps and not over:
         epoch, skipped = divmod(done, steps_per_epoch)
         # Another order in each epoch, known without going through the epochs before.
         seed = hyperparameters.seed + 1_000_003 * epoch
@@ -71,10 +89,14 @@ def fit(
         for _ in range(skipped, steps_per_epoch):
             watch.add(run_step(iterator))
             done += 1
+            if validation and done % steps_per_epoch == 0:
+                watch.validated(epoch + 1, validation.look(epoch + 1))
+                over = validation.is_over(epoch + 1)
             if checkpoints and checkpoints.is_due() and done < total_steps:
                 watch.check(model)
-                checkpoints.save(done, model, optimizer)
+                checkpoints.save(done, state)
     watch.check(model)
+    return validation.take_best() if validation else None
 
 
 def _optimizer(schedule: WarmupLinearDecay, hyperparameters: Hyperparameters, precision: str):
@@ -126,6 +148,7 @@ class _Watch:
         self._total, self._batch_size, self._schedule = total, batch_size, schedule
         self._unread: list[tf.Tensor] = []
         self._limit = math.inf
+        self._validation_loss = ""
         self._events = tf.summary.create_file_writer(log_dir) if log_dir else None
 
     def add(self, loss: tf.Tensor) -> None:
@@ -137,6 +160,21 @@ class _Watch:
             self._started = time.monotonic()  # the first step is traced, which is not its speed
         elif self._done % _LOOK_EVERY == 0 or self._done == self._total:
             self._report(self._read())
+
+    def validated(self, epoch: int, loss: float) -> None:
+        """Reports the loss on held-out rows after `epoch` epochs.
+
+        Raises:
+          Diverged: it is no number.
+        """
+        self._read()
+        if not math.isfinite(loss):
+            raise self._diverged(self._done, f"the validation loss is {loss}")
+        progress.info("epoch %d  validation loss %.4f", epoch, loss)
+        self._validation_loss = f"  validation loss {loss:.4f}"
+        if self._events:
+            with self._events.as_default(step=self._done):
+                tf.summary.scalar("validation_loss", loss)
 
     def check(self, model: tf.keras.Model) -> None:
         """Raises Diverged where a loss is bad, or a weight is not finite."""
@@ -168,15 +206,18 @@ class _Watch:
         seconds = time.monotonic() - self._started
         timed = self._done - self._first - 1
         left = seconds / timed * (self._total - self._done)
+        rate = timed * self._batch_size / seconds
         progress.info(
-            "step %d/%d  loss %.4f  %.1f examples/s  %d:%02d left",
+            "step %d/%d  loss %.4f%s  %.1f examples/s  %d:%02d left",
             self._done,
             self._total,
             loss,
-            timed * self._batch_size / seconds,
+            self._validation_loss,
+            rate,
             *divmod(int(left), 60),
         )
         if self._events:
             with self._events.as_default(step=self._done):
                 tf.summary.scalar("loss", loss)
+                tf.summary.scalar("examples_per_second", rate)
                 tf.summary.scalar("learning_rate", self._schedule(self._done - 1))

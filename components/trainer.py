@@ -9,6 +9,7 @@ import tensorflow_transform as tft
 
 from components.batches import count_untrainable, read_examples, training_rows
 from components.bert.hub import Encoder
+from components.bert.layers import droppers
 from components.bert.precision import choose, rewritten_to
 from components.bert.tokenizer import Vocabulary
 from components.checkpoints import Checkpoints, remove_abandoned, training_key
@@ -61,6 +62,9 @@ def train(job: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
     if left_out := count_untrainable(examples, head):
         progress.info("%d examples left out: see components/heads, `trainable`", left_out)
     rows = training_rows(examples, head, vocabulary, hyperparameters)
+    held_out = None
+    if hyperparameters.validation_share:
+        held_out = training_rows(examples, head, vocabulary, hyperparameters, held_out=True)
     with strategy.scope():
         model = build_model(head, encoder, hyperparameters)
     precision = choose(hyperparameters.precision)
@@ -68,7 +72,7 @@ def train(job: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
     checkpoints = _checkpoints(config, files, is_chief(strategy))
     log_dir = job["model_run_dir"] if is_chief(strategy) else ""
     with rewritten_to(precision):
-        fit(model, head, rows, hyperparameters, log_dir, precision, checkpoints)
+        fit(model, head, rows, hyperparameters, log_dir, precision, checkpoints, held_out)
     if not is_chief(strategy):
         return
     if strategy.num_replicas_in_sync > 1:  # What is exported knows of one device.
@@ -105,10 +109,6 @@ def build_model(head, encoder: Encoder, hyperparameters: Hyperparameters) -> tf.
         for name in ("input_word_ids", "input_mask", "input_type_ids")
     }
     model = tf.keras.Model(inputs, head.logits(inputs, layer(inputs), hyperparameters.dropout))
-    # Encoders that this project made have one, see components/bert/layers.py.
-    droppers = [
-        item for item in (layer.resolved_object, *model.layers) if hasattr(item, "dropout_seed")
-    ]
-    for place, dropper in enumerate(droppers):  # one sequence of masks would not do for two
+    for place, dropper in enumerate(droppers(model)):  # one sequence of masks would not do for two
         dropper.dropout_seed.assign(hyperparameters.seed + (place << 32))
     return model

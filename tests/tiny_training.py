@@ -43,7 +43,12 @@ def random_rows(count: int = 46) -> tf.data.Dataset:
 
 
 def train(
-    encoder: str, checkpoints: Checkpoints | None = None, strategy=None, log_dir="", **settings
+    encoder: str,
+    checkpoints: Checkpoints | None = None,
+    strategy=None,
+    log_dir="",
+    held_out: tf.data.Dataset | None = None,
+    **settings,
 ) -> tf.keras.Model:
     """Three epochs of four steps, dropout included."""
     changes = {"epochs": "3", "batch_size": "12", "learning_rate": "1e-3", **settings}
@@ -53,7 +58,10 @@ def train(
     with (strategy or tf.distribute.get_strategy()).scope():
         model = trainer.build_model(task.head, resolved, task.hyperparameters)
     with rewritten_to("float32"):
-        fit(model, task.head, random_rows(), task.hyperparameters, log_dir, "float32", checkpoints)
+        fit(
+            *(model, task.head, random_rows(), task.hyperparameters),
+            *(log_dir, "float32", checkpoints, held_out),
+        )
     return model
 
 

@@ -1,6 +1,8 @@
-"""The tiny training on two logical processors: python -m tests.two_devices ENCODER WEIGHTS.npz
+"""Two logical processors: python -m tests.two_devices PLAIN DROPPING FOLDER
 
-A program of its own, since devices are fixed when TensorFlow starts.
+Writes weights.npz, of the tiny training of the encoder PLAIN, and states.npz, what each device's copy
+of the encoder DROPPING makes in training of the same row. A program of its own, since devices are
+fixed when TensorFlow starts.
 """
 
 import sys
@@ -8,13 +10,44 @@ import sys
 import numpy as np
 import tensorflow as tf
 
+from components import trainer
+from components.bert.hub import resolve
+from components.bert.layers import separate_replicas
+from components.tasks import load_task
 from tests.tiny_training import train
 
-if __name__ == "__main__":
+ROW = {
+    "input_word_ids": [[2, 7, 8, 3, 9, 3]],
+    "input_mask": [[1, 1, 1, 1, 1, 1]],
+    "input_type_ids": [[0, 0, 0, 0, 1, 1]],
+}
+
+
+def build(encoder: str) -> tf.keras.Model:
+    task = load_task("mrpc")
+    return trainer.build_model(task.head, resolve(encoder), task.hyperparameters)
+
+
+def states_in_training(model: tf.keras.Model) -> tf.Tensor:
+    """float32 [1, row length, hidden size]; what the pair head makes of them is 0 before training."""
+    row = {name: tf.constant(values) for name, values in ROW.items()}
+    return model.get_layer("encoder")(row, training=True)["sequence_output"]
+
+
+def main(plain: str, dropping: str, folder: str) -> None:
     (processor,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(
         processor, [tf.config.LogicalDeviceConfiguration()] * 2
     )
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    trained = train(sys.argv[1], strategy=strategy, dropout="0")
-    np.savez(sys.argv[2], *[variable.numpy() for variable in trained.trainable_variables])
+    trained = train(plain, strategy=strategy, dropout="0")
+    np.savez(f"{folder}/weights.npz", *[v.numpy() for v in trained.trainable_variables])
+    with strategy.scope():
+        model = build(dropping)
+    separate_replicas(model)
+    states = strategy.run(tf.function(lambda: states_in_training(model)))
+    np.savez(f"{folder}/states.npz", *[of_replica.numpy() for of_replica in states.values])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

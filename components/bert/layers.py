@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+_CALLS = 1 << 40  # more than a replica ever makes
+
 
 class Dropout:
     """Dropout (Srivastava et al., 2014) from one random byte an element.
@@ -43,7 +45,7 @@ def no_dropout(x: tf.Tensor, rate: float) -> tf.Tensor:
 def dropout_state() -> tuple[tf.Variable, tf.Variable]:
     """The seed of a `Dropout` and the number of its call, int64 [] each.
 
-    Replicas share the seed, and each counts its own calls.
+    Replicas share the seed, and each counts its own calls, from where `separate_replicas` starts it.
     """
     return tf.Variable(0, False, name="dropout_seed", dtype=tf.int64), tf.Variable(
         0,
@@ -53,6 +55,26 @@ def dropout_state() -> tuple[tf.Variable, tf.Variable]:
         synchronization=tf.VariableSynchronization.ON_READ,
         aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
     )
+
+
+def droppers(model: tf.keras.Model) -> list:
+    """What in the model has a `dropout_state`: heads, and encoders that this project made."""
+    items = [getattr(layer, "resolved_object", layer) for layer in model.layers]
+    return [item for item in items if hasattr(item, "dropout_seed")]
+
+
+def separate_replicas(model: tf.keras.Model) -> None:
+    """Gives each replica masks of its own; the first one's stay what they are."""
+    strategy = model.distribute_strategy
+
+    def on_replica():
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        for dropper in droppers(model):
+            calls = dropper.dropout_calls.read_value() % _CALLS
+            dropper.dropout_calls.assign(calls + tf.cast(replica, tf.int64) * _CALLS)
+
+    if strategy.num_replicas_in_sync > 1:
+        strategy.run(tf.function(on_replica))
 
 
 class HeadDropout(tf.keras.layers.Layer):

@@ -113,8 +113,11 @@ class Metric:
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 DRIFTS = ("refuse", "accept")
 STRATEGIES = ("single", "mirrored", "workers")
-_LEAST = {"epochs": 1, "batch_size": 1, "max_length": 8, "weight_decay": 0, "seed": 0}
-_SHARES = ("warmup_share", "dropout")
+_LEAST = {
+    **{"epochs": 1, "batch_size": 1, "max_length": 8, "weight_decay": 0, "seed": 0},
+    "patience": 0,
+}
+_SHARES = ("warmup_share", "dropout", "validation_share")
 _POSITIVE = ("learning_rate", "head_learning_rate", "clip_norm")
 
 
@@ -136,6 +139,9 @@ class Hyperparameters:
       strategy: what trains, one of `STRATEGIES`: one device; all GPUs of this machine; the machines of
         TF_CONFIG, see docs/gpu.md. `batch_size` and the learning rates hold for all together.
       seed: of shuffling, dropout and the head's first weights.
+      validation_share: of the train split's examples, held out to look at after each epoch; the best
+        epoch's weights are kept. 0 for none: all are trained on, and the last weights kept.
+      patience: epochs without a lower validation loss after which training stops; 0 for never.
     """
 
     epochs: int = 3
@@ -150,6 +156,8 @@ class Hyperparameters:
     precision: str = "auto"
     strategy: str = "single"
     seed: int = 0
+    validation_share: float = 0.0
+    patience: int = 0
 
     def __post_init__(self):
         if self.precision not in PRECISIONS:
@@ -162,6 +170,10 @@ class Hyperparameters:
         for name in _SHARES:
             if not 0 <= getattr(self, name) < 1:
                 raise _bad_setting(name, getattr(self, name), "at least 0 and less than 1")
+        if self.patience and not self.validation_share:
+            raise _bad_setting(
+                "validation_share", self.validation_share, "above 0 to have patience"
+            )
         for name in _POSITIVE:
             if not 0 < getattr(self, name) < math.inf:
                 raise _bad_setting(name, getattr(self, name), "more than 0")

@@ -80,9 +80,10 @@ def spoil_at(step: int, checkpoints) -> None:
     """Has the step after the checkpoint of `step` - 1 leave NaN behind."""
     save = checkpoints.save
 
-    def save_and_spoil(done, model, optimizer):
-        save(done, model, optimizer)
+    def save_and_spoil(done, state):
+        save(done, state)
         if done == step - 1:
+            model, optimizer = state["model"], state["optimizer"]
             index = optimizer._index_dict[optimizer._var_key(model.trainable_variables[-1])]
             optimizer._velocities[index].assign_add(
                 tf.fill(optimizer._velocities[index].shape, float("nan"))

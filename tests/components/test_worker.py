@@ -22,6 +22,7 @@ from components.values import dump
 from tests.conftest import REPOSITORY
 from tests.tiny_encoder import write_tiny_encoder
 from tests.tiny_training import train
+from tests.two_devices import build, states_in_training
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +33,30 @@ def encoder(tiny_encoder, tmp_path_factory) -> str:
     return write_tiny_encoder(path, words, dropout=0.0)
 
 
-def test_two_devices_end_as_one_does(encoder, tmp_path):
-    """The last batch of 10 rows too, of which each device takes 5."""
-    file = str(tmp_path / "weights.npz")
-    command = [sys.executable, "-m", "tests.two_devices", encoder, file]
+@pytest.fixture(scope="module")
+def two_devices(encoder, tiny_encoder, tmp_path_factory) -> pathlib.Path:
+    """What `tests/two_devices.py` has written."""
+    folder = tmp_path_factory.mktemp("two_devices")
+    command = [sys.executable, "-m", "tests.two_devices", encoder, tiny_encoder, str(folder)]
     run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+    return folder
+
+
+def test_two_devices_end_as_one_does(encoder, two_devices):
+    """The last batch of 10 rows too, of which each device takes 5."""
     alone = [v.numpy() for v in train(encoder, dropout="0").trainable_variables]
-    together = np.load(file)
+    together = np.load(two_devices / "weights.npz")
     for key, weights in zip(together, alone, strict=True):
         np.testing.assert_allclose(together[key], weights, atol=1e-5)
+
+
+def test_each_device_has_dropout_masks_of_its_own(tiny_encoder, two_devices):
+    """The first one those of a device that trains alone."""
+    first, second = np.load(two_devices / "states.npz").values()
+    alone = states_in_training(build(tiny_encoder)).numpy()
+    np.testing.assert_allclose(first, alone, atol=1e-5)
+    assert np.abs(second - first).max() > 0.01
 
 
 class Attempt:
