@@ -11,7 +11,8 @@ SliceKey = tuple[tuple[str, str], ...]
 def metrics_by_slice(evaluation: str, model: str) -> dict[SliceKey, dict[str, float]]:
     """Metric name -> value, for each slice; nothing where the evaluation had no such model.
 
-    What the floors of slices are on, which may be infinite, is left out.
+    A change against the baseline ends in `_diff`, as in TFMA's own views. What the floors of slices are
+    on, which may be infinite, is left out.
 
     TFMA's own `load_eval_result` reads the plots as well, which takes seconds.
 
@@ -22,7 +23,7 @@ def metrics_by_slice(evaluation: str, model: str) -> dict[SliceKey, dict[str, fl
     found = {}
     for of_slice in tfma.load_metrics(evaluation):
         values = {
-            item.key.name: item.value.double_value.value
+            item.key.name + ("_diff" if item.key.is_diff else ""): item.value.double_value.value
             for item in of_slice.metric_keys_and_values
             if _is_of(item.key, model)
             and item.value.HasField("double_value")

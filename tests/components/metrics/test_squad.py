@@ -403,9 +403,13 @@ def test_the_evaluator_says_of_all_references_what_the_rules_say(evaluator_input
 
 def test_the_evaluator_compares_with_the_baseline(evaluator_inputs, tmp_path):
     """Exact match is 2/7 after 6/7, which is no noise at 80 %; that F1 falls by 0.27 may be."""
+    from components.metrics.results import metrics_by_slice
+
     evaluation, blessed = evaluate(evaluator_inputs, tmp_path, Threshold(floor=0.3), 0.8)
     candidate, baseline = values(evaluation, "candidate"), values(evaluation, "baseline")
     assert baseline == expected("baseline")
+    assert metrics_by_slice(evaluation, "candidate")[()] == pytest.approx(candidate)
+    assert metrics_by_slice(evaluation, "baseline")[()] == pytest.approx(baseline)
     changes = {f"{name}_diff": candidate[name] - baseline[name] for name in baseline}
     assert candidate == {
         **expected("candidate"),
