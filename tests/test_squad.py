@@ -40,7 +40,14 @@ def squad_run(project) -> subprocess.CompletedProcess:
         "-m", "components.prepare", "squad", "--source", "samples/squad", "--output", "data-squad"
     )
     assert prepared.returncode == 0, prepared.stderr
-    settings = ("epochs=1", "exact_match_floor=0", "f1_floor=0", "max_answer_length=4")
+    # The tiny vocabulary spells the sample's rare words, so that its two splits are not alike.
+    settings = (
+        "epochs=1",
+        "exact_match_floor=0",
+        "f1_floor=0",
+        "max_answer_length=4",
+        "drift=accept",
+    )
     windows = ("max_length=96", "stride=24", "max_question_length=24")
     sets = [part for setting in (*settings, *windows) for part in ("--set", setting)]
     run = project.run(
