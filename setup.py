@@ -1,7 +1,7 @@
 """Packaging: `pip install .` in an environment made from a lock; also Beam's --setup_file.
 
-The environment itself comes from locks/ (`make setup`). What it has to hold is declared as an extra
-and not as a requirement: pip would "repair" a locked environment to TFX's own bounds, on Beam's
+The environment itself comes from locks/ (`make setup`). What it has to hold is declared as extras
+and not as requirements: pip would "repair" a locked environment to TFX's own bounds, on Beam's
 workers too, and TFX does not import with the tensorflow-hub that these allow.
 """
 
@@ -27,6 +27,7 @@ setup(
             "jinja2",
             "safetensors",
             "tokenizers",
-        ]
+        ],
+        "notebook": ["ipykernel", "nbclient", "nbconvert"],  # docs/evaluation.ipynb
     },
 )
