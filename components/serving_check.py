@@ -18,6 +18,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
 from components import model_card
+from components.metrics import recorded
 
 _PROBE = pathlib.Path(__file__).with_name("serving_probe.py")
 _PATIENCE_SECONDS = 900
@@ -52,7 +53,7 @@ def ServingCheck(
     exported = path_utils.serving_model_path(model.uri)
     records = fileio.glob(f"{artifact_utils.get_split_uri([examples], split)}/*")
     with tempfile.TemporaryDirectory() as folder:
-        report = probe(exported, records, folder)
+        report = probe(exported, records, recorded.read(evaluation.uri), folder)
         problems = report["problems"] or beyond(json.loads(limits), report)
         blessing.set_string_custom_property("measured", _measured(report))
         if problems:
@@ -67,16 +68,20 @@ def ServingCheck(
     _mark(blessing, None)
 
 
-def probe(model: str, records: list[str], folder: str) -> dict:
+def probe(model: str, records: list[str], evaluated: tuple[str, dict], folder: str) -> dict:
     """The report of `serving_probe.py`; writes the warm-up requests into the folder.
 
     A process that dies or hangs makes a report with that problem and no figures.
+
+    Args:
+      evaluated: what the Evaluator was answered, see `components.metrics.recorded.read`.
     """
     with tempfile.TemporaryDirectory() as elsewhere:
         order, report, log = (f"{elsewhere}/{name}" for name in ("order", "report", "log"))
         asked = {
             "model": model,
             "examples": sorted(records),
+            "evaluated": evaluated,
             "warmup": f"{folder}/tf_serving_warmup_requests",
         }
         pathlib.Path(order).write_text(json.dumps(asked))

@@ -24,6 +24,7 @@ SIGNATURE = "serve_examples"
 # Where TFX's Evaluator finds what adds the slices to the rows.
 EXTRACTORS = "components.slices"
 _PAIRED = "components.metrics.paired"
+_RECORDED = "components.metrics.recorded"
 
 
 def eval_config(task: Task) -> tfma.EvalConfig:
@@ -61,6 +62,7 @@ def eval_config(task: Task) -> tfma.EvalConfig:
                 metrics=[_interval_config(m, task) for m in task.metrics if m.figure],
                 per_slice_thresholds=_slice_thresholds(task),
             ),
+            tfma.MetricsSpec(metrics=[_recorded_config(task)]),
         ],
     )
 
@@ -193,6 +195,14 @@ def _slice_thresholds(task: Task) -> dict[str, PerSliceMetricThresholds]:
             threshold=tfma.MetricThreshold(value_threshold=floor),
         )
     return bound
+
+
+def _recorded_config(task: Task) -> tfma.MetricConfig:
+    """What ServingCheck holds the exported model to."""
+    arguments = {"name": task.head.prediction_key, "code": code_sha256(_RECORDED)}
+    return tfma.MetricConfig(
+        class_name="RecordedAnswers", module=_RECORDED, config=json.dumps(arguments)
+    )
 
 
 def _overall(**threshold) -> PerSliceMetricThreshold:

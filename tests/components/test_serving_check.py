@@ -3,11 +3,13 @@
 import json
 import pathlib
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from tfx.types import standard_artifacts
 
 from components import serving_check, serving_probe
+from components.metrics import recorded
 from components.serving_check import ServingCheck, beyond, probe
 
 ROWS = {"one": [b"a", b"b"], "two": [b"", b"d"]}
@@ -98,6 +100,13 @@ def test_limits_bind():
     assert "900 MB" in big and "max_memory_mb = 899" in big
 
 
+def evaluated(records: str, model=lengths) -> tuple[str, dict]:
+    """What the Evaluator would have been answered by the model, of its output `score`."""
+    scores = model(*map(tf.constant, ROWS.values()))["score"].numpy()
+    rows = tf.data.TFRecordDataset(records, "GZIP").as_numpy_iterator()
+    return "score", {recorded.row_key(row): [float(score)] for row, score in zip(rows, scores)}
+
+
 @pytest.fixture(scope="module")
 def records(tmp_path_factory) -> str:
     path = str(tmp_path_factory.mktemp("records") / "data.gz")
@@ -113,7 +122,7 @@ def test_a_process_of_its_own_asks_and_writes_the_warmup(tmp_path, records, monk
     # What our own folders hold is not found there, wherever they are.
     monkeypatch.setenv("PYTHONPATH", str(pathlib.Path(serving_check.__file__).parent.parent))
     saved = Model(lengths).saved(tmp_path / "model")
-    report = probe(saved, [records], str(tmp_path))
+    report = probe(saved, [records], evaluated(records), str(tmp_path))
     assert report["problems"] == [] and report["memory_mb"] > 50
     assert 0 < report["latency_ms"]["p50"] <= report["latency_ms"]["p95"]
     assert report["example"]["inputs"] == {"one": "a", "two": ""}
@@ -138,8 +147,34 @@ def test_a_model_that_cannot_be_loaded_is_refused_not_a_fault(tmp_path, records)
     saved = Model(lengths).saved(tmp_path / "model")
     index = pathlib.Path(saved, "saved_model.pb")
     index.write_bytes(index.read_bytes()[:-100])
-    (problem,) = probe(saved, [records], str(tmp_path))["problems"]
+    (problem,) = probe(saved, [records], evaluated(records), str(tmp_path))["problems"]
     assert "its process ended with code 1" in problem
+
+
+def test_answers_that_the_evaluator_was_not_given_are_refused(tmp_path, records):
+    saved = Model(lengths).saved(tmp_path / "model")
+    (problem,) = probe(saved, [records], evaluated(records, other_score), str(tmp_path))["problems"]
+    assert problem.startswith("64 of 64 rows are not answered as the Evaluator was")
+    assert "to {'one': 'a', 'two': ''} it was [0.0099" in problem
+    assert problem.endswith("here it is 0.0")
+
+
+def test_texts_are_compared_byte_by_byte():
+    rows = {"one": [b"a", b"b"]}
+    given = np.array([b"\xff", b"x"], object)
+    same = [b"\xff".decode(errors="surrogateescape"), "x"]
+    assert serving_probe.compare_evaluated(given, same, rows) == []
+    (problem,) = serving_probe.compare_evaluated(given, [same[0], "y"], rows)
+    assert problem.startswith("1 of 2 rows") and "{'one': 'b'} it was y, here it is b'x'" in problem
+
+
+def test_rows_that_were_evaluated_must_be_in_the_split(tmp_path, records):
+    saved = Model(lengths).saved(tmp_path / "model")
+    output, answers = evaluated(records)
+    (problem,) = probe(saved, [records], (output, answers | {"other": [0.0]}), str(tmp_path))[
+        "problems"
+    ]
+    assert "2 of the 3 evaluated rows are in the split" in problem
 
 
 @pytest.fixture
@@ -153,6 +188,7 @@ def check(tmp_path, monkeypatch):
 
     def run(report: dict, blessed: int = 1) -> standard_artifacts.InfraBlessing:
         monkeypatch.setattr(serving_check, "probe", lambda *_: report)
+        monkeypatch.setattr(recorded, "read", lambda _: ("score", {}))
         gate = artifact(standard_artifacts.ModelBlessing, "gate")
         gate.set_int_custom_property("blessed", blessed)
         examples = artifact(standard_artifacts.Examples, "examples")

@@ -120,6 +120,7 @@ def test_the_code_of_the_projects_own_metrics_is_part_of_the_configuration():
     sha256 = code_sha256("components.metrics.answers")
     assert by_name == {
         "examples": None,
+        "answer": code_sha256("components.metrics.recorded"),
         **{"exact_match": sha256, "exact_match_upper": paired},
         **{"f1": sha256, "f1_upper": paired},
     }

@@ -399,6 +399,36 @@ def test_the_evaluator_says_of_all_references_what_the_rules_say(evaluator_input
     evaluation, blessed = evaluate(first_run, tmp_path, Threshold(floor=0.1), 0.95)
     assert values(evaluation, None) == expected("candidate") | expected_intervals(0.95)
     assert blessed and not failures(evaluation)
+    check_recorded(evaluation, first_run, part=0)
+
+
+def check_recorded(evaluation: str, inputs: dict, part: int) -> None:
+    """The Evaluator has kept what the candidate answered, by the rows' hashes."""
+    import hashlib
+
+    import tensorflow as tf
+
+    from components.metrics import recorded
+
+    files = tf.io.gfile.glob(f"{inputs['examples'][0].uri}/Split-eval/*")
+    answers = {}
+    for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
+        (context,) = (
+            tf.train.Example.FromString(record).features.feature["context"].bytes_list.value
+        )
+        answers[hashlib.sha256(record).hexdigest()] = context.decode().split("|")[part]
+    assert recorded.read(evaluation) == ("answer", answers) and len(answers) > 1
+
+
+def check_tfma_loads(evaluation: str) -> None:
+    """TFMA's own loader takes the answers beside the figures, whichever model it is asked for."""
+    import tensorflow_model_analysis as tfma
+
+    for model in (None, *MODELS):
+        result = tfma.load_eval_result(evaluation, model_name=model)
+        (answers,) = (of[""][""] for key, of in result.attributions if key == ())
+        assert len(answers["answer"]) == 7
+        assert len(result.slicing_metrics) == len(result.attributions)
 
 
 def test_the_evaluator_compares_with_the_baseline(evaluator_inputs, tmp_path):
@@ -422,6 +452,8 @@ def test_the_evaluator_compares_with_the_baseline(evaluator_inputs, tmp_path):
         ("exact_match_upper", "change_threshold"),
     }
     assert not blessed
+    check_recorded(evaluation, evaluator_inputs, part=0)
+    check_tfma_loads(evaluation)
 
 
 def test_the_evaluator_puts_up_with_the_margin(evaluator_inputs, tmp_path):

@@ -1,0 +1,116 @@
+"""Some of the answers that the Evaluator was given, row by row, kept with its results.
+
+They stand in TFMA's table of attributions, which maps names to values of any kind, and leave the table
+of metrics and its views to numbers.
+"""
+
+import hashlib
+import heapq
+from collections.abc import Iterable, Sequence
+
+import apache_beam as beam
+import numpy as np
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.metrics.metric_types import (
+    AttributionsKey,
+    StandardMetricInputsPreprocessor,
+)
+from tensorflow_model_analysis.proto.config_pb2 import EvalConfig
+
+ROWS = 64
+# SHA-256 of a row's serialized tf.Example, in hexadecimal -> what the model answered.
+Answers = dict[str, bytes | np.ndarray]
+
+
+class RecordedAnswers(tfma.metrics.Metric):
+    """Each model's answers to the 64 rows with the lowest hashes: a sample that no order moves."""
+
+    def __init__(self, name: str, code: str = ""):
+        """TFMA passes what the metric's configuration holds.
+
+        Args:
+          name: the output of the model that is judged.
+          code: hash of what computes it, not used: it is in the config for TFX's cache to see.
+        """
+        super().__init__(_computations, name=name)
+
+
+class _Lowest(beam.CombineFn):
+    def __init__(self, keys: list[AttributionsKey], eval_config: EvalConfig):
+        """keys: the first is that of the answers, the others hold nothing."""
+        self._keys, self._eval_config = keys, eval_config
+
+    def create_accumulator(self) -> Answers:
+        return {}
+
+    def add_input(self, accumulator: Answers, inputs: tfma.metrics.StandardMetricInputs) -> Answers:
+        (serialized,) = np.ravel(inputs[tfma.INPUT_KEY])
+        row = row_key(serialized)
+        if len(accumulator) == ROWS and row > max(accumulator):
+            return accumulator
+        ((_, prediction, _),) = tfma.metrics.to_label_prediction_example_weight(
+            inputs,
+            eval_config=self._eval_config,
+            model_name=self._keys[0].model_name,
+            example_weighted=False,
+            flatten=False,
+            squeeze=False,
+        )
+        prediction = np.ravel(prediction)
+        is_text = prediction.dtype.kind in "OSU"
+        answer = prediction[0] if is_text else prediction
+        return self.merge_accumulators([accumulator, {row: answer}])
+
+    def merge_accumulators(self, accumulators: Iterable[Answers]) -> Answers:
+        together = {key: answer for some in accumulators for key, answer in some.items()}
+        return {key: together[key] for key in heapq.nsmallest(ROWS, together)}
+
+    def extract_output(self, accumulator: Answers) -> dict[AttributionsKey, Answers]:
+        return {key: {} for key in self._keys} | {self._keys[0]: accumulator}
+
+
+def row_key(serialized: bytes) -> str:
+    return hashlib.sha256(serialized).hexdigest()
+
+
+def read(evaluation: str) -> tuple[str, dict[str, str | list[float]]]:
+    """The judged output's name, and the candidate's answers as what JSON holds.
+
+    Args:
+      evaluation: URI of the Evaluator's output.
+    """
+    ((name, answers),) = (
+        (entry.key.name, entry.values)
+        for of_slice in tfma.load_attributions(evaluation)
+        if not of_slice.slice_key.single_slice_keys
+        for entry in of_slice.attributions_keys_and_values
+        # As TFX names one model, and one of two.
+        if entry.key.model_name in ("", "candidate") and not entry.key.is_diff
+    )
+    return name, {key: _plain(value) for key, value in answers.items()}
+
+
+def _plain(value) -> str | list[float]:
+    """A text's bytes that are no UTF-8 become lone surrogates, as in os.fsdecode."""
+    if value.WhichOneof("type") == "bytes_value":
+        return value.bytes_value.decode(errors="surrogateescape")
+    return list(value.array_value.float32_values)
+
+
+def _computations(
+    name: str, eval_config: EvalConfig, model_names: Sequence[str]
+) -> list[tfma.metrics.MetricComputation]:
+    """TFMA passes the arguments by these names."""
+    with_rows = StandardMetricInputsPreprocessor(
+        include_filter={tfma.INPUT_KEY: {}}, name="with_serialized_rows"
+    )
+    keys = {model: [AttributionsKey(name=name, model_name=model)] for model in model_names}
+    if len(keys) > 1:
+        # An empty one: it tells tfma.load_eval_result whose results to take where no model is named.
+        keys["candidate"].append(AttributionsKey(name=name, model_name="candidate", is_diff=True))
+    return [
+        tfma.metrics.MetricComputation(
+            keys=of_model, preprocessors=[with_rows], combiner=_Lowest(of_model, eval_config)
+        )
+        for of_model in keys.values()
+    ]
