@@ -1,9 +1,9 @@
-"""What the README's tables are made from: python -m benchmarks training | quality | scaling."""
+"""What the README's tables are made of: python -m benchmarks training | serving | quality | scaling."""
 
 import importlib
 import sys
 
-COMMANDS = ("training", "quality", "scaling")
+COMMANDS = ("training", "serving", "quality", "scaling")
 
 
 def main() -> int:

@@ -61,19 +61,20 @@ def main(arguments: list[str]) -> int:
 
 def install_huggingface() -> None:
     """An environment of its own in .cache/huggingface, and the checkpoint beside it."""
-    if (_CACHE / "ready").exists():
+    requirements, ready = HUGGINGFACE / "requirements.txt", _CACHE / "ready"
+    if ready.is_file() and ready.read_text() == requirements.read_text():
         return
     shutil.rmtree(_CACHE, ignore_errors=True)  # what an interrupted installation has left
     subprocess.run(["python3.11", "-m", "venv", "--clear", str(_CACHE / "venv")], check=True)
-    install = [_PYTHON, "-m", "pip", "install", "--quiet", "-r", HUGGINGFACE / "requirements.txt"]
+    install = [HUGGINGFACE_PYTHON, "-m", "pip", "install", "--quiet", "-r", requirements]
     subprocess.run(install, check=True)
     checkpoint = fetch_checkpoint(PRESETS[DEFAULT_ENCODER], _CACHE)
     checkpoint.rename(_CHECKPOINT)
-    (_CACHE / "ready").touch()
+    ready.write_text(requirements.read_text())
 
 
 _CACHE = ROOT / ".cache" / "huggingface"
-_PYTHON, _CHECKPOINT = str(_CACHE / "venv" / "bin" / "python"), _CACHE / "minilm-l6"
+HUGGINGFACE_PYTHON, _CHECKPOINT = str(_CACHE / "venv" / "bin" / "python"), _CACHE / "minilm-l6"
 
 
 def draw_rows(data: str, folder: pathlib.Path, count: int) -> None:
@@ -103,7 +104,13 @@ def commands(task: str, rows: str) -> dict[str, list[str]]:
     ours = [sys.executable, "-m", "benchmarks.tensorflow_systems", *batches]
     ours += ["--schema", f"schema/{task}.pbtxt", "--records", f"{rows}/rows.tfrecord.gz"]
     ours += ["--encoder", resolve(DEFAULT_ENCODER).to_json()]
-    theirs = [_PYTHON, str(HUGGINGFACE / "speed.py"), *batches, "--rows", f"{rows}/rows.jsonl"]
+    theirs = [
+        HUGGINGFACE_PYTHON,
+        str(HUGGINGFACE / "speed.py"),
+        *batches,
+        "--rows",
+        f"{rows}/rows.jsonl",
+    ]
     theirs += ["--checkpoint", str(_CHECKPOINT), "--threads", str(os.cpu_count())]
     theirs += ["--bf16"] if choose("auto") == "bfloat16" else []
     return {
@@ -166,7 +173,7 @@ def keep(results: dict) -> None:
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "training.json").write_text(json.dumps(results, indent=1) + "\n")
     (RESULTS / "training.md").write_text(table(results))
-    plot = [_PYTHON, str(HUGGINGFACE / "plot.py"), str(RESULTS / "training.json")]
+    plot = [HUGGINGFACE_PYTHON, str(HUGGINGFACE / "plot.py"), str(RESULTS / "training.json")]
     subprocess.run([*plot, str(RESULTS / "training.svg")], check=True)
 
 

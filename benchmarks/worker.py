@@ -5,6 +5,7 @@ with a line of JSON. So several systems, each with its own packages, take turns 
 speed drifts. Standard library only: both environments import this.
 """
 
+import functools
 import json
 import os
 import resource
@@ -32,6 +33,27 @@ def serve(rounds: Mapping[str, Callable[[], dict]]) -> None:
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
         print(json.dumps(measured | made), file=answers, flush=True)
+
+
+def timed_batches(answer: Callable[[list], list], rows: list) -> dict[str, Callable[[], dict]]:
+    """Rounds for `serve`: "answers" to all rows, and all rows one by one ("1") and by 32 ("32").
+
+    Args:
+      answer: a batch of rows -> the probabilities of each, as lists.
+    """
+
+    def in_batches(size: int) -> dict:
+        latencies = []
+        for start in range(0, len(rows), size):
+            began = time.perf_counter()
+            answer(rows[start : start + size])
+            latencies.append(1000 * (time.perf_counter() - began))
+        return {"rows": len(rows), "latencies_ms": latencies}
+
+    return {
+        "answers": lambda: {"probabilities": answer(rows)},
+        **{str(size): functools.partial(in_batches, size) for size in (1, 32)},
+    }
 
 
 class Worker:

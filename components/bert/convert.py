@@ -121,11 +121,7 @@ def _read_weight(
     checkpoint: huggingface.Checkpoint, name: str, shape: tuple[int, ...]
 ) -> np.ndarray:
     """One weight by our name; a kernel is transposed, as PyTorch keeps [outputs, inputs]."""
-    part, leaf = name.rsplit("/", 1)
-    if match := re.fullmatch(r"transformer/layer_(\d+)/(.*)", part):
-        modules = [f"encoder.layer.{match[1]}.{module}" for module in _LAYER_PARTS[match[2]]]
-    else:
-        modules = list(_OTHER_PARTS[part])
+    modules, leaf = _modules(name)
     part_shape = (*shape[:-1], shape[-1] // len(modules))
     if leaf == "kernel":
         part_shape = part_shape[::-1]
@@ -133,6 +129,24 @@ def _read_weight(
         checkpoint.read([f"{m}.{name}" for name in _LEAVES[leaf]], part_shape) for m in modules
     ]
     return np.concatenate([t.T if leaf == "kernel" else t for t in tensors], axis=-1)
+
+
+def to_huggingface(name: str, value: np.ndarray) -> dict[str, np.ndarray]:
+    """The inverse: our weight by our name -> Hugging Face's by theirs."""
+    modules, leaf = _modules(name)
+    parts = np.split(value, len(modules), axis=-1)
+    return {
+        f"{module}.{_LEAVES[leaf][0]}": part.T if leaf == "kernel" else part
+        for module, part in zip(modules, parts)
+    }
+
+
+def _modules(name: str) -> tuple[list[str], str]:
+    """Hugging Face's modules that our weight stands for, and the last part of our name."""
+    part, leaf = name.rsplit("/", 1)
+    if match := re.fullmatch(r"transformer/layer_(\d+)/(.*)", part):
+        return [f"encoder.layer.{match[1]}.{module}" for module in _LAYER_PARTS[match[2]]], leaf
+    return list(_OTHER_PARTS[part]), leaf
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,23 @@
+"""A pushed SavedModel as a worker: see `benchmarks/worker.py`."""
+
+import json
+import pathlib
+import sys
+
+from benchmarks.worker import serve, timed_batches
+from pipeline.predict import Model
+
+
+def main(version: str, rows_file: str) -> None:
+    model = Model(pathlib.Path(version))
+    rows = json.loads(pathlib.Path(rows_file).read_text())
+
+    def answer(batch: list) -> list:
+        texts = [dict(zip(("sentence1", "sentence2"), pair)) for pair in batch]
+        return model.outputs(texts)["probabilities"].tolist()
+
+    serve(timed_batches(answer, rows))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
