@@ -5,11 +5,11 @@ import pathlib
 import sys
 
 from benchmarks.worker import serve, timed_batches
-from pipeline.predict import Model
+from components.pushed_model import PushedModel
 
 
 def main(version: str, rows_file: str) -> None:
-    model = Model(pathlib.Path(version))
+    model = PushedModel(version)
     rows = json.loads(pathlib.Path(rows_file).read_text())
 
     def answer(batch: list) -> list:

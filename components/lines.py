@@ -1,5 +1,6 @@
 """Rows of text from a file or a stream, to be answered: JSON lines, or columns under a header."""
 
+import codecs
 import json
 import queue
 import threading
@@ -24,22 +25,35 @@ def read_texts(stream: BinaryIO, source: str, names: Iterable[str]) -> Iterator[
       InputError: at the first line that is not what it should be.
     """
     names = sorted(names)
-    columns: list[str] | None = None
-    is_json = False
+    columns = None
     for number, raw in enumerate(stream, 1):
         where = f"{source}:{number}"
-        line = _decode(where, raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw)
         if number == 1:
-            is_json = line.startswith("{")
-            if not is_json:
-                columns = line.split("\t")
-                _check_names(where, columns, names)
+            raw = raw.removeprefix(codecs.BOM_UTF8)
+            if columns := read_header(where, raw, names):
                 continue
-        if is_json and not line.strip():
-            continue
-        fields = _object(where, line) if is_json else _columns(where, line, columns)
-        _check_names(where, fields, names)
-        yield {name: fields[name] for name in names}
+        if row := read_row(where, raw, columns, names):
+            yield row
+
+
+def read_header(where: str, first: bytes, names: list[str]) -> list[str] | None:
+    """The columns that the first line names; None where it is a row of its own, in JSON."""
+    line = _decode(where, first)
+    if line.startswith("{"):
+        return None
+    columns = line.split("\t")
+    _check_names(where, columns, names)
+    return columns
+
+
+def read_row(where: str, raw: bytes, columns: list[str] | None, names: list[str]) -> Texts | None:
+    """The texts of a line; None where it is empty and another would be JSON. See `read_texts`."""
+    line = _decode(where, raw)
+    if columns is None and not line.strip():
+        return None
+    fields = _object(where, line) if columns is None else _columns(where, line, columns)
+    _check_names(where, fields, names)
+    return {name: fields[name] for name in names}
 
 
 def batches(rows: Iterator[Texts], size: int) -> Iterator[list[Texts]]:

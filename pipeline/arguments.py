@@ -18,6 +18,11 @@ def add_pipeline_arguments(parser: argparse.ArgumentParser, data_help: str) -> N
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="override a setting"
     )
+    add_beam_arguments(parser)
+
+
+def add_beam_arguments(parser: argparse.ArgumentParser) -> None:
+    """--beam and --beam-arg, see `pipeline/beam.py`."""
     parser.add_argument(
         "--beam", default="local", help=f"where Beam stages run: {', '.join(PROFILES)}"
     )

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         version = newest_version(options.model)
         if options.text:
             with quiet_stderr():
-                _write(Model(version).answers([_named(options.text)]))
+                _write(_load(version).answers([_named(options.text)]))
         elif options.score:
             print(json.dumps(score(version, options.score)))
         else:
@@ -73,36 +73,11 @@ def newest_version(model: str) -> pathlib.Path:
     return versions[-1]
 
 
-class Model:
-    """A version, loaded; `names` are the texts that it takes."""
+def _load(version: pathlib.Path):
+    # Seconds of imports, after what can be told without them.
+    from components.pushed_model import PushedModel
 
-    def __init__(self, version: pathlib.Path):
-        import tensorflow as tf
-        import tensorflow_text  # noqa: F401 (registers the model's ops)
-
-        self._tensor = tf.constant
-        self._signature = tf.saved_model.load(str(version)).signatures["serving_default"]
-        self.names = sorted(self._signature.structured_input_signature[1])
-        # TensorFlow's last start-up message comes with the first answer.
-        self.outputs([dict.fromkeys(self.names, "")])
-
-    def outputs(self, rows: list[Texts]) -> dict:
-        """The outputs of serving_default, NumPy arrays [rows, ...]."""
-        for row in rows:
-            if sorted(row) != self.names:
-                raise InputError(
-                    f"The model takes {', '.join(self.names)}, not {', '.join(sorted(row))}."
-                )
-        texts = {name: self._tensor([row[name] for row in rows]) for name in self.names}
-        return {name: value.numpy() for name, value in sorted(self._signature(**texts).items())}
-
-    def answers(self, rows: list[Texts]) -> list[dict]:
-        """The same, row by row, as what JSON holds."""
-        outputs = self.outputs(rows)
-        return [
-            {name: _plain(value[index]) for name, value in outputs.items()}
-            for index in range(len(rows))
-        ]
+    return PushedModel(str(version))
 
 
 def score(version: pathlib.Path, file: str) -> dict:
@@ -115,7 +90,7 @@ def score(version: pathlib.Path, file: str) -> dict:
     judged = {m.name: (m, figures.of_path(m.figure)) for m in task.metrics if m.figure}
     sums = dict.fromkeys(judged, 0)
     with quiet_stderr():
-        model = Model(version)
+        model = _load(version)
     progress = _Progress()
     for start in range(0, len(rows), _BATCH_SIZE):
         some = rows[start : start + _BATCH_SIZE]
@@ -150,7 +125,7 @@ def _answer_file(version: pathlib.Path, file: str) -> None:
         except OSError as error:
             raise InputError(f"{file} cannot be read: {error.strerror}.") from None
         with quiet_stderr():
-            model = Model(version)
+            model = _load(version)
         source = "standard input" if file == "-" else file
         progress = _Progress()
         for batch in batches(read_texts(stream, source, model.names), _BATCH_SIZE):
@@ -184,12 +159,6 @@ class _Progress:
     def _show(self) -> None:
         rate = self._rows / max(time.monotonic() - self._started, 1e-9)
         print(f"{self._rows:,} rows, {rate:,.0f} rows/s", file=sys.stderr)
-
-
-def _plain(value):
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return [_plain(item) for item in value] if value.ndim else value.item()
 
 
 def _named(assignments: list[str]) -> Texts:
