@@ -75,9 +75,8 @@ def write_checkpoint(model: str, folder: str) -> None:
     card = pathlib.Path(model, "assets.extra", "model_card.json")
     if not card.is_file() or (facts := json.loads(card.read_text()))["task"] != "mrpc":
         raise InputError(f"{model} is no pushed version of MRPC. Pass one of output/serving/mrpc.")
-    variables = tf.saved_model.load(model).model.variables
     weights = {}
-    for variable in variables:
+    for variable in tf.saved_model.load(model).weights:
         name = variable.name.removesuffix(":0")
         if name.startswith(("dropout", "logits", "layer_normalization")):
             weights[name] = variable.numpy()
