@@ -17,6 +17,9 @@ from components.errors import InputError
 
 _SETUP_FILE = pathlib.Path(__file__).resolve().parent.parent / "setup.py"
 _CONNECT_SECONDS = 5
+# Beam allows requests 60 s. Where a job server numbers jobs early, as Beam's own do, that cuts
+# the stream of a job's states too, and a longer job would fail.
+_LONGEST_JOB = f"--job_server_timeout={24 * 3600}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,9 +46,13 @@ PROFILES = {
             "--direct_num_workers=0",  # one a core
         )
     ),
-    "portable": Profile(("--runner=PortableRunner",), ("job_endpoint", "environment_type")),
-    "flink": Profile(("--runner=FlinkRunner",), ("flink_master", "environment_type")),
-    "spark": Profile(("--runner=SparkRunner",), ("spark_master_url", "environment_type")),
+    "portable": Profile(
+        ("--runner=PortableRunner", _LONGEST_JOB), ("job_endpoint", "environment_type")
+    ),
+    "flink": Profile(("--runner=FlinkRunner", _LONGEST_JOB), ("flink_master", "environment_type")),
+    "spark": Profile(
+        ("--runner=SparkRunner", _LONGEST_JOB), ("spark_master_url", "environment_type")
+    ),
     "dataflow": Profile(
         ("--runner=DataflowRunner",), ("project", "region", "temp_location"), installs=True
     ),

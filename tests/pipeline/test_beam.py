@@ -23,6 +23,20 @@ def test_what_the_user_gives_follows_the_profile():
     )
 
 
+def test_a_job_may_take_hours():
+    """Beam ends what it hears of a job after its own 60 seconds."""
+    from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
+
+    def timeout(*given: str) -> int:
+        arguments = beam_arguments(
+            "flink", ["flink_master=h:1", "environment_type=LOOPBACK", *given]
+        )
+        return PipelineOptions(list(arguments)).view_as(PortableOptions).job_server_timeout
+
+    assert timeout() >= 12 * 3600
+    assert timeout("job_server_timeout=7") == 7
+
+
 @pytest.mark.parametrize(
     ("profile", "given", "expected"),
     [
