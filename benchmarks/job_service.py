@@ -13,12 +13,10 @@ import subprocess
 import sys
 import time
 
+from benchmarks.places import ROOT
+
 _START_SECONDS = 120
 _STOP_SECONDS = 30
-_SERVERS = {  # module of Beam -> the option that takes its port
-    "portability.local_job_service_main": "port",
-    "worker.worker_pool_main": "service_port",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,11 +47,14 @@ class JobService:
             "job_endpoint": f"localhost:{jobs}",
             "environment_type": "EXTERNAL",
             "environment_config": f"localhost:{pool}",
-            "direct_num_workers": workers,
         }
         self.arguments = ["--beam", "portable"]
         self.arguments += [f"--beam-arg={name}={value}" for name, value in options.items()]
         self.used: dict[str, Used] = {}
+        self._commands = [
+            ["benchmarks.job_server", "--port", str(jobs), "--workers", str(workers)],
+            ["apache_beam.runners.worker.worker_pool_main", "--service_port", str(pool)],
+        ]
         self._directory = directory
         self._processes: list[subprocess.Popen] = []
 
@@ -62,11 +63,12 @@ class JobService:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         # The pool starts its workers with the `python` that comes first.
         path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(self._directory)}
+        folders = f"{self._directory}{os.pathsep}{ROOT}"
+        environment = {**os.environ, "PATH": path, "PYTHONPATH": folders}
         try:
-            for (module, option), port in zip(_SERVERS.items(), self._ports):
+            for command, port in zip(self._commands, self._ports):
                 process = subprocess.Popen(
-                    [sys.executable, "-m", f"apache_beam.runners.{module}", f"--{option}={port}"],
+                    [sys.executable, "-m", *command],
                     cwd=self._directory,
                     env=environment,
                     stdout=subprocess.DEVNULL,
