@@ -105,7 +105,7 @@ def test_a_slice_that_the_gate_refuses_refuses_the_model(project):
     assert ran == LOOKING | {"Evaluator", "ServingCheck", "Pusher"}
     page = pathlib.Path(re.search(r"^ *report +(\S+)$", run.stdout, re.MULTILINE)[1]).read_text()
     assert re.search(r"<b>accuracy</b> where label is \d: 0\.\d+ is not at or above", page)
-    assert "too few rows for 1.0000" in page and f"<td>{floors}.0</tr>" in page
+    assert "too few for 1.0000" in page and f"<td>{floors}.0</tr>" in page
 
 
 def test_with_the_true_floor_the_refused_model_is_pushed_untrained(project):
