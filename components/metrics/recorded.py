@@ -18,6 +18,7 @@ from tensorflow_model_analysis.metrics.metric_types import (
 from tensorflow_model_analysis.proto.config_pb2 import EvalConfig
 
 ROWS = 64
+_CANDIDATE = "candidate"
 # SHA-256 of a row's serialized tf.Example, in hexadecimal -> what the model answered.
 Answers = dict[str, bytes | np.ndarray]
 
@@ -36,9 +37,9 @@ class RecordedAnswers(tfma.metrics.Metric):
 
 
 class _Lowest(beam.CombineFn):
-    def __init__(self, keys: list[AttributionsKey], eval_config: EvalConfig):
+    def __init__(self, model: str, keys: list[AttributionsKey], eval_config: EvalConfig):
         """keys: the first is that of the answers, the others hold nothing."""
-        self._keys, self._eval_config = keys, eval_config
+        self._model, self._keys, self._eval_config = model, keys, eval_config
 
     def create_accumulator(self) -> Answers:
         return {}
@@ -51,7 +52,7 @@ class _Lowest(beam.CombineFn):
         ((_, prediction, _),) = tfma.metrics.to_label_prediction_example_weight(
             inputs,
             eval_config=self._eval_config,
-            model_name=self._keys[0].model_name,
+            model_name=self._model,
             example_weighted=False,
             flatten=False,
             squeeze=False,
@@ -84,8 +85,7 @@ def read(evaluation: str) -> tuple[str, dict[str, str | list[float]]]:
         for of_slice in tfma.load_attributions(evaluation)
         if not of_slice.slice_key.single_slice_keys
         for entry in of_slice.attributions_keys_and_values
-        # As TFX names one model, and one of two.
-        if entry.key.model_name in ("", "candidate") and not entry.key.is_diff
+        if entry.key.model_name == _CANDIDATE and not entry.key.is_diff
     )
     return name, {key: _plain(value) for key, value in answers.items()}
 
@@ -104,13 +104,17 @@ def _computations(
     with_rows = StandardMetricInputsPreprocessor(
         include_filter={tfma.INPUT_KEY: {}}, name="with_serialized_rows"
     )
-    keys = {model: [AttributionsKey(name=name, model_name=model)] for model in model_names}
+    # TFX names the models only where there are two. tfma.load_eval_result fails where answers are of
+    # none that it is asked for, so that a model without a name gets the candidate's.
+    keys = {
+        model: [AttributionsKey(name=name, model_name=model or _CANDIDATE)] for model in model_names
+    }
     if len(keys) > 1:
-        # An empty one: it tells tfma.load_eval_result whose results to take where no model is named.
-        keys["candidate"].append(AttributionsKey(name=name, model_name="candidate", is_diff=True))
+        # An empty one, which tells it whose results to take where it is asked for none.
+        keys[_CANDIDATE].append(AttributionsKey(name=name, model_name=_CANDIDATE, is_diff=True))
     return [
         tfma.metrics.MetricComputation(
-            keys=of_model, preprocessors=[with_rows], combiner=_Lowest(of_model, eval_config)
+            keys=of_model, preprocessors=[with_rows], combiner=_Lowest(model, of_model, eval_config)
         )
-        for of_model in keys.values()
+        for model, of_model in keys.items()
     ]

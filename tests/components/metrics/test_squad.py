@@ -400,6 +400,7 @@ def test_the_evaluator_says_of_all_references_what_the_rules_say(evaluator_input
     assert values(evaluation, None) == expected("candidate") | expected_intervals(0.95)
     assert blessed and not failures(evaluation)
     check_recorded(evaluation, first_run, part=0)
+    check_tfma_loads(evaluation, (None,))
 
 
 def check_recorded(evaluation: str, inputs: dict, part: int) -> None:
@@ -420,15 +421,18 @@ def check_recorded(evaluation: str, inputs: dict, part: int) -> None:
     assert recorded.read(evaluation) == ("answer", answers) and len(answers) > 1
 
 
-def check_tfma_loads(evaluation: str) -> None:
+def check_tfma_loads(evaluation: str, models: tuple[str | None, ...]) -> None:
     """TFMA's own loader takes the answers beside the figures, whichever model it is asked for."""
     import tensorflow_model_analysis as tfma
 
-    for model in (None, *MODELS):
+    for model in models:
         result = tfma.load_eval_result(evaluation, model_name=model)
         (answers,) = (of[""][""] for key, of in result.attributions if key == ())
         assert len(answers["answer"]) == 7
         assert len(result.slicing_metrics) == len(result.attributions)
+    tfma.load_eval_result(
+        evaluation, model_name="candidate"
+    )  # is no error where models have no names
 
 
 def test_the_evaluator_compares_with_the_baseline(evaluator_inputs, tmp_path):
@@ -453,7 +457,7 @@ def test_the_evaluator_compares_with_the_baseline(evaluator_inputs, tmp_path):
     }
     assert not blessed
     check_recorded(evaluation, evaluator_inputs, part=0)
-    check_tfma_loads(evaluation)
+    check_tfma_loads(evaluation, (None, *MODELS))
 
 
 def test_the_evaluator_puts_up_with_the_margin(evaluator_inputs, tmp_path):
