@@ -2,13 +2,15 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterator
 
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
-from tfx.types import artifact_utils, standard_artifacts
+from tfx.dsl.io import fileio
+from tfx.types import standard_artifacts
 from tfx.utils import io_utils
 
 from components.errors import InputError
@@ -61,9 +63,7 @@ def DriftGate(
       drift: "accept" lets pass what is above its threshold.
       previous: as `statistics`, of the last blessed model's data; None where there is none.
     """
-    thresholds = comparators(io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema.uri)))
-    now, before = _by_split(statistics), _by_split(previous) if previous else {}
-    found = list(compare(now, before, thresholds))
+    found = measure(statistics.uri, schema.uri, previous.uri if previous else None)
     above = [distance for distance in found if distance.is_above]
     if above and drift != "accept":
         lines = (
@@ -79,13 +79,20 @@ def DriftGate(
     distances.value = json.dumps([dataclasses.asdict(distance) for distance in found])
 
 
+def measure(statistics: str, schema: str, previous: str | None) -> list[Distance]:
+    """Of the artifacts of these URIs."""
+    thresholds = comparators(io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema)))
+    before = _by_split(previous) if previous else {}
+    return list(compare(_by_split(statistics), before, thresholds))
+
+
 def comparators(schema: schema_pb2.Schema) -> schema_pb2.Schema:
     """Of a task's schema, the features that are compared."""
     chosen = schema_pb2.Schema()
     for feature in schema.feature:
         if feature.HasField("drift_comparator") or feature.HasField("skew_comparator"):
             chosen.feature.add().CopyFrom(feature)
-            # TFDV passes by what has one, in the data and here.
+            # TFDV passes by a feature that has one.
             chosen.feature[-1].ClearField("lifecycle_stage")
     return chosen
 
@@ -116,10 +123,8 @@ def _distances(info, measurements, split: str, against: str) -> Iterator[Distanc
         yield Distance(feature, split, against, kind, found.value, found.threshold)
 
 
-def _by_split(artifact) -> dict[str, statistics_pb2.DatasetFeatureStatisticsList]:
+def _by_split(uri: str) -> dict[str, statistics_pb2.DatasetFeatureStatisticsList]:
     return {
-        split: tfdv.load_stats_binary(
-            io_utils.get_only_uri_in_dir(artifact_utils.get_split_uri([artifact], split))
-        )
-        for split in artifact_utils.decode_split_names(artifact.split_names)
+        os.path.basename(os.path.dirname(file)).removeprefix("Split-"): tfdv.load_stats_binary(file)
+        for file in fileio.glob(f"{uri}/Split-*/*")
     }

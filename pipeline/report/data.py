@@ -1,13 +1,12 @@
 """What StatisticsGen counted, ExampleValidator found and DriftGate measured."""
 
 import dataclasses
-import json
 import pathlib
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.data_gate import describe
-from components.drift_gate import Distance
+from components.drift_gate import Distance, measure
 from pipeline.history import Stage
 
 
@@ -46,9 +45,9 @@ def anomalies(validator: Stage) -> list[str]:
 
 
 def distances(gate: Stage) -> list[Distance]:
-    """The closest to its threshold first."""
-    artifact = gate.output("distances")
-    found = [Distance(**facts) for facts in json.loads(pathlib.Path(artifact.uri).read_text())]
+    """The closest to its threshold first; of a gate that refused, too, which wrote none."""
+    uris = {key: artifacts[0].uri for key, artifacts in gate.inputs.items()}
+    found = measure(uris["statistics"], uris["schema"], uris.get("previous"))
     return sorted(found, key=lambda d: d.value / d.threshold, reverse=True)
 
 

@@ -163,4 +163,4 @@ def _anomalies(run: Run) -> list[str]:
 
 def _distances(run: Run) -> list[Distance]:
     stage = run.stages.get("DriftGate")
-    return distances(stage) if stage and stage.output("distances") else []
+    return distances(stage) if stage and "statistics" in stage.inputs else []
