@@ -26,6 +26,7 @@ import numpy as np
 from benchmarks.training import HUGGINGFACE, HUGGINGFACE_PYTHON, RESULTS, ROOT, install_huggingface
 from benchmarks.worker import Worker
 from components.bert.convert import to_huggingface
+from components.bert.hub import Encoder
 from components.errors import InputError
 
 BATCH_SIZES = ("1", "32")
@@ -83,12 +84,11 @@ def write_checkpoint(model: str, folder: str) -> None:
         else:
             weights |= to_huggingface(name, variable.numpy())
     np.savez(f"{folder}/weights.npz", **weights)
-    pathlib.Path(folder, "vocab.txt").write_bytes(
-        pathlib.Path(model, "assets", "vocab.txt").read_bytes()
-    )
+    encoder = Encoder(**facts["encoder"])
+    pathlib.Path(folder, "vocab.txt").write_bytes(pathlib.Path(encoder.vocab_file).read_bytes())
     settings = {
         "max_length": facts["hyperparameters"]["max_length"],
-        "lower_case": facts["encoder"]["lower_case"],
+        "lower_case": encoder.lower_case,
     }
     pathlib.Path(folder, "settings.json").write_text(json.dumps(settings))
 
