@@ -159,9 +159,12 @@ def _line(stage: str, run: dict, before: dict | None) -> str:
     rate = cpu_hours = ""
     if before:
         more, earlier = rows - before["rows"], before["stages"][stage]
-        seconds = made["seconds"] - earlier["seconds"]
-        rate = f"{more / seconds:,.0f}" if seconds > 0 else "too fast to tell"
-        cpu_hours = f"{(made['cpu_seconds'] - earlier['cpu_seconds']) / more * 1e7 / 3600:.2f}"
+        seconds, cpu_seconds = (made[kind] - earlier[kind] for kind in ("seconds", "cpu_seconds"))
+        # The start of a process may vary by more than a few rows take.
+        rate = f"{more / seconds:,.0f}" if seconds > 0 else "too few to tell"
+        cpu_hours = (
+            f"{cpu_seconds / more * 1e7 / 3600:.2f}" if cpu_seconds > 0 else "too few to tell"
+        )
     peaks = made["peak_memory_mb"].items()
     memory = ", ".join(f"{kind.replace('_', ' ')} {peak:,}" for kind, peak in peaks)
     shown = f"{rows:,} | {made['seconds']:.1f} | {rows / made['seconds']:,.0f}"
