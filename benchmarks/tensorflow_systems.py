@@ -21,10 +21,10 @@ from components.bert.hub import Encoder
 from components.bert.optimizer import WarmupLinearDecay, adamw
 from components.bert.precision import choose, rewritten_to
 from components.bert.tokenizer import Vocabulary
-from components.fit import training_step
 from components.strategies import shares
 from components.tasks import load_task
 from components.trainer import build_model
+from components.training_step import training_step
 from components.transform import preprocessing_fn
 from components.values import dump
 
@@ -45,7 +45,7 @@ def main() -> None:
     task = load_task(options.task).override({"batch_size": options.batch_size})
     encoder = Encoder.from_json(options.encoder)
     precision = choose(options.precision)
-    raw = read_raw(options.records, options.schema)
+    raw = read_raw([options.records], options.schema)
     rows = rows_of(raw, task, encoder).cache()
     epoch_of = {"project": project_epoch, "article": article_epoch}[options.system]
     serve(
@@ -125,23 +125,28 @@ def tokenizing(texts: list[tf.Tensor], encoder: Encoder):
     }
 
 
-def read_raw(records: str, schema_file: str) -> dict:
-    """All examples of a file: feature name -> tensor [examples, ...]."""
+def read_raw(files: list[str], schema_file: str) -> dict:
+    """All examples of TFRecord files, gzip-compressed: feature name -> tensor [examples, ...]."""
     schema = io_utils.parse_pbtxt_file(schema_file, schema_pb2.Schema())
     spec = schema_utils.schema_as_feature_spec(schema).feature_spec
-    examples = list(tf.data.TFRecordDataset([records], "GZIP").as_numpy_iterator())
+    examples = list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
     return tf.io.parse_example(examples, spec)
 
 
-def rows_of(raw: dict, task, encoder: Encoder) -> tf.data.Dataset:
-    """What the Trainer makes of the examples: (inputs of the encoder, unpadded; target) a row."""
+def examples_of(raw: dict, task, encoder: Encoder) -> tf.data.Dataset:
+    """What Transform makes of the examples, all of them in one element."""
     config = {"head": dump(task.head), "encoder": encoder.to_json()}
     features = {
         name: tf.cast(value, tf.int32) if name.endswith("_ids") else value
         for name, value in preprocessing_fn(raw, config).items()
     }
+    return tf.data.Dataset.from_tensors(features)
+
+
+def rows_of(raw: dict, task, encoder: Encoder) -> tf.data.Dataset:
+    """What the Trainer makes of the examples: (inputs of the encoder, unpadded; target) a row."""
+    examples = examples_of(raw, task, encoder)
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
-    examples = tf.data.Dataset.from_tensors(features)
     return training_rows(examples, task.head, vocabulary, task.hyperparameters)
 
 

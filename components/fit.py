@@ -13,6 +13,7 @@ from components.checkpoints import Checkpoints
 from components.errors import InputError
 from components.strategies import shares
 from components.tasks.base import Hyperparameters
+from components.training_step import training_step
 from components.validation import Validation
 
 progress = logging.getLogger("progress")
@@ -35,7 +36,7 @@ def fit(
     precision: str,
     checkpoints: Checkpoints | None = None,
     held_out: tf.data.Dataset | None = None,
-) -> float | None:
+) -> None:
     """Trains in place, within `rewritten_to(precision)`, and writes TensorBoard events to `log_dir`.
 
     A step's result depends on the hyperparameters, the rows and the step's number, not on where the
@@ -48,9 +49,6 @@ def fit(
       precision: see `components/bert/precision.py`.
       checkpoints: where to go on from and to write to; None for neither.
       held_out: rows to validate on after each epoch; the model ends with the weights of the best one.
-
-    Returns:
-      The best epoch's loss on `held_out`; None without.
 
     Raises:
       Diverged: see there; nothing that was trained so far is of use.
@@ -71,7 +69,8 @@ def fit(
     with model.distribute_strategy.scope():
         optimizer = _optimizer(schedule, hyperparameters, precision)
         optimizer.build(model.trainable_variables)  # else the first step is traced twice
-    run_step = training_step(model, head, optimizer)
+    parts = hyperparameters.accumulate
+    run_step = training_step(model, head, optimizer, parts)
     state = {"model": model, "optimizer": optimizer}
     validation = Validation(model, head, held_out, hyperparameters) if held_out else None
     if validation:
@@ -85,7 +84,7 @@ def fit(
         # Another order in each epoch, known without going through the epochs before.
         seed = hyperparameters.seed + 1_000_003 * epoch
         batches = training_batches(rows, row_count, hyperparameters.batch_size, seed)
-        iterator = iter(shares(batches.skip(skipped), model.distribute_strategy))
+        iterator = iter(shares(batches.skip(skipped), model.distribute_strategy, parts))
         for _ in range(skipped, steps_per_epoch):
             watch.add(run_step(iterator))
             done += 1
@@ -96,7 +95,8 @@ def fit(
                 watch.check(model)
                 checkpoints.save(done, state)
     watch.check(model)
-    return validation.take_best() if validation else None
+    if validation:
+        validation.take_best()
 
 
 def _optimizer(schedule: WarmupLinearDecay, hyperparameters: Hyperparameters, precision: str):
@@ -109,32 +109,6 @@ def _optimizer(schedule: WarmupLinearDecay, hyperparameters: Hyperparameters, pr
     if precision == "float16":  # Small gradients would be 0 in it.
         optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
     return optimizer
-
-
-def training_step(model, head, optimizer):
-    """A function: iterator over `shares` -> the loss of its next batch, float32 [].
-
-    It is traced as it stands. Nothing in it needs AutoGraph, and converting Keras' and TF Hub's own
-    code with it takes longer than training on a small data set.
-    """
-    strategy = model.distribute_strategy
-
-    @tf.autograph.experimental.do_not_convert
-    def on_replica(inputs, targets, weight):
-        with tf.GradientTape() as tape:
-            loss = head.loss(targets, model(inputs, training=True)) * weight
-        gradients = optimizer.compute_gradients(loss, model.trainable_variables, tape)
-        if strategy.num_replicas_in_sync > 1:  # Sparse ones, the embeddings', differ in shape.
-            gradients = [(tf.convert_to_tensor(gradient), v) for gradient, v in gradients]
-        optimizer.apply_gradients(gradients)  # adds up over all replicas, then clips
-        return loss
-
-    @tf.function(autograph=False)
-    def step(iterator):
-        losses = strategy.run(on_replica, args=next(iterator))
-        return strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
-
-    return step
 
 
 class _Watch:

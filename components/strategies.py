@@ -20,37 +20,41 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return not strategy.cluster_resolver or strategy.cluster_resolver.task_id == 0
 
 
-def shares(batches: tf.data.Dataset, strategy: tf.distribute.Strategy):
-    """Every batch, divided among the strategy's replicas.
+def shares(batches: tf.data.Dataset, strategy: tf.distribute.Strategy, parts: int = 1):
+    """Every batch, divided among the strategy's replicas, and for each of them into parts.
 
-    All workers read the same batches in the same order; a replica takes every n-th row. Its loss is the
+    All workers read the same batches in the same order; a part has every n-th row. Its loss is the
     mean over its rows, so with `weight`, the rows' share of the batch, the losses and gradients of
-    all replicas add up to those of the batch, whatever its size.
+    all parts add up to those of the batch, whatever its size.
 
     Args:
       batches: (inputs, targets), nested tensors of [batch, ...].
+      parts: how many elements for a replica make a batch.
 
     Returns:
       (inputs, targets, weight: float32 []), distributed.
     """
-    count = strategy.num_replicas_in_sync
+    count = strategy.num_replicas_in_sync * parts
 
-    def share(inputs, targets, replica):
+    def share(inputs, targets, part):
         rows = tf.shape(tf.nest.flatten(targets)[0])[0]
-        # Without a row of its own, a replica takes another's and counts it for nothing.
-        chosen = tf.range(tf.minimum(replica, rows - 1), rows, count)
-        weight = tf.cast(tf.where(replica < rows, tf.size(chosen), 0) / rows, tf.float32)
+        # Without a row of its own, a part takes another's and counts it for nothing.
+        chosen = tf.range(tf.minimum(part, rows - 1), rows, count)
+        weight = tf.cast(tf.where(part < rows, tf.size(chosen), 0) / rows, tf.float32)
         taken = tf.nest.map_structure(lambda value: tf.gather(value, chosen), (inputs, targets))
         return *taken, weight
 
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         if count == 1:
             return batches.map(lambda inputs, targets: (inputs, targets, 1.0))
-        replicas = count // context.num_input_pipelines
+        replicas = strategy.num_replicas_in_sync // context.num_input_pipelines
         first = context.input_pipeline_id * replicas
-        mine = tf.data.Dataset.range(first, first + replicas, output_type=tf.int32)
+        # A turn for each part, in which each replica takes one.
+        turns = range(0, count, strategy.num_replicas_in_sync)
+        numbers = [turn + first + replica for turn in turns for replica in range(replicas)]
+        mine = tf.data.Dataset.from_tensor_slices(tf.constant(numbers, tf.int32))
         return batches.flat_map(
-            lambda inputs, targets: mine.map(lambda replica: share(inputs, targets, replica))
+            lambda inputs, targets: mine.map(lambda part: share(inputs, targets, part))
         ).prefetch(tf.data.AUTOTUNE)
 
     return strategy.distribute_datasets_from_function(of_worker)

@@ -15,6 +15,7 @@ from components.bert.tokenizer import Vocabulary
 from components.checkpoints import Checkpoints, remove_abandoned, training_key
 from components.fit import fit
 from components.lead import lead
+from components.memory import advise, free_bytes
 from components.serving import Servable, export
 from components.strategies import is_chief, strategy_of
 from components.tasks.base import Hyperparameters
@@ -67,6 +68,7 @@ def train(job: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
         held_out = training_rows(examples, head, vocabulary, hyperparameters, held_out=True)
     with strategy.scope():
         model = build_model(head, encoder, hyperparameters)
+    advise(model, hyperparameters, free_bytes())
     precision = choose(hyperparameters.precision)
     progress.info("training in %s", precision)
     checkpoints = _checkpoints(config, files, is_chief(strategy))

@@ -1,8 +1,8 @@
 """Two logical processors: python -m tests.two_devices PLAIN DROPPING FOLDER
 
-Writes weights.npz, of the tiny training of the encoder PLAIN, and states.npz, what each device's copy
-of the encoder DROPPING makes in training of the same row. A program of its own, since devices are
-fixed when TensorFlow starts.
+Writes weights-N.npz, of the tiny training of the encoder PLAIN with each batch in N parts, and
+states.npz, what each device's copy of the encoder DROPPING makes in training of the same row. A program
+of its own, since devices are fixed when TensorFlow starts.
 """
 
 import sys
@@ -40,8 +40,9 @@ def main(plain: str, dropping: str, folder: str) -> None:
         processor, [tf.config.LogicalDeviceConfiguration()] * 2
     )
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    trained = train(plain, strategy=strategy, dropout="0")
-    np.savez(f"{folder}/weights.npz", *[v.numpy() for v in trained.trainable_variables])
+    for parts in ("1", "2"):
+        trained = train(plain, strategy=strategy, dropout="0", accumulate=parts)
+        np.savez(f"{folder}/weights-{parts}.npz", *[v.numpy() for v in trained.trainable_variables])
     with strategy.scope():
         model = build(dropping)
     separate_replicas(model)

@@ -115,7 +115,7 @@ DRIFTS = ("refuse", "accept")
 STRATEGIES = ("single", "mirrored", "workers")
 _LEAST = {
     **{"epochs": 1, "batch_size": 1, "max_length": 8, "weight_decay": 0, "seed": 0},
-    "patience": 0,
+    **{"patience": 0, "accumulate": 1},
 }
 _SHARES = ("warmup_share", "dropout", "validation_share")
 _POSITIVE = ("learning_rate", "head_learning_rate", "clip_norm")
@@ -142,6 +142,8 @@ class Hyperparameters:
       validation_share: of the train split's examples, held out to look at after each epoch; the best
         epoch's weights are kept. 0 for none: all are trained on, and the last weights kept.
       patience: epochs without a lower validation loss after which training stops; 0 for never.
+      accumulate: into how many parts a batch is cut, on each device, when it does not fit in memory;
+        the step is the same.
     """
 
     epochs: int = 3
@@ -158,6 +160,7 @@ class Hyperparameters:
     seed: int = 0
     validation_share: float = 0.0
     patience: int = 0
+    accumulate: int = 1
 
     def __post_init__(self):
         if self.precision not in PRECISIONS:
@@ -167,6 +170,10 @@ class Hyperparameters:
         for name, least in _LEAST.items():
             if not getattr(self, name) >= least:  # NaN is not, either.
                 raise _bad_setting(name, getattr(self, name), f"{least} or more")
+        if self.accumulate > self.batch_size:
+            raise _bad_setting(
+                "accumulate", self.accumulate, f"batch_size, {self.batch_size}, or less"
+            )
         for name in _SHARES:
             if not 0 <= getattr(self, name) < 1:
                 raise _bad_setting(name, getattr(self, name), "at least 0 and less than 1")
