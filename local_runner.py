@@ -36,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add_local_arguments(parser)
+    parser.add_argument(
+        "--warm-start", action="store_true", help="train on from the model that was pushed last"
+    )
     return parser.parse_args(arguments)
 
 
@@ -57,7 +60,9 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     terminal.wait_for(f"encoder {options.encoder}")
     encoder = resolve(options.encoder)
     terminal.wait_for(f"checking {options.data}")
-    config, rows = local_config(task, encoder, options.data, options.output, beam)
+    config, rows = local_config(
+        task, encoder, options.data, options.output, beam, options.warm_start
+    )
     with only_run_in(config.root):
         terminal.keep_log(f"{config.root}/logs/{time.strftime('%Y%m%d-%H%M%S')}-{task.name}.log")
         print_heading(terminal, config, rows)

@@ -1,5 +1,6 @@
 """Trainer: transformed examples in, a SavedModel that answers raw text out."""
 
+import json
 import logging
 from typing import Any
 
@@ -20,6 +21,7 @@ from components.serving import Servable, export
 from components.strategies import is_chief, strategy_of
 from components.tasks.base import Hyperparameters
 from components.values import load
+from components.warm_start import start_from
 
 progress = logging.getLogger("progress")
 
@@ -34,7 +36,8 @@ def run_fn(fn_args) -> None:
 
     Args:
       fn_args: TFX's FnArgs; its custom_config holds `head`, `encoder` and `hyperparameters`, as JSON,
-        the hash of the `code`, and the folder for `checkpoints`, "" for none.
+        the hash of the `code`, the folder for `checkpoints`, "" for none, and `warm_start`, "" or what
+        `pipeline.config.pushed_model` returns.
     """
     job = {name: getattr(fn_args, name) for name in _JOB}
     setting = load(fn_args.custom_config["hyperparameters"]).strategy
@@ -68,6 +71,8 @@ def train(job: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
         held_out = training_rows(examples, head, vocabulary, hyperparameters, held_out=True)
     with strategy.scope():
         model = build_model(head, encoder, hyperparameters)
+    if config["warm_start"]:
+        start_from(model, json.loads(config["warm_start"])["version"])
     advise(model, hyperparameters, free_bytes())
     precision = choose(hyperparameters.precision)
     progress.info("training in %s", precision)

@@ -1,11 +1,14 @@
 """Where a run's data comes from and where its results go: the facts of a deployment."""
 
 import dataclasses
+import json
 import pathlib
 
+from components import versions
 from components.bert.hub import Encoder
 from components.errors import InputError
 from components.records import check_records
+from components.served_model import newest_version
 from components.tasks.base import Task
 from pipeline.beam import PROFILES
 from pipeline.fingerprint import file_sha256
@@ -30,6 +33,7 @@ class PipelineConfig:
       keeps_metadata: whether a run writes ML Metadata to `metadata_file`; else the orchestrator has
         its own.
       beam_args: where Beam's stages run, see `pipeline/beam.py`.
+      warm_start: "", or the model whose weights training starts from, see `pushed_model`.
     """
 
     task: Task
@@ -41,6 +45,7 @@ class PipelineConfig:
     baseline: str = "anchor"
     keeps_metadata: bool = True
     beam_args: tuple[str, ...] = PROFILES["local"].arguments
+    warm_start: str = ""
 
     @property
     def artifacts(self) -> str:
@@ -68,12 +73,16 @@ def local_config(
     data: str,
     root: str,
     beam_args: tuple[str, ...] = PROFILES["local"].arguments,
+    warm_start: bool = False,
 ) -> tuple[PipelineConfig, dict[str, int]]:
     """The configuration of a run on this machine, and the rows of each split, all of them checked.
 
+    Args:
+      warm_start: whether training starts from the model that was pushed last, if there is one.
+
     Raises:
-      InputError: the data cannot be read or does not fit the task's schema, or the encoder takes no
-        row as long as the task's.
+      InputError: the data cannot be read or does not fit the task's schema, the encoder takes no row
+        as long as the task's, or it is not the pushed model's.
     """
     check_length(task, encoder)
     schema_file = SCHEMA_DIRECTORY / f"{task.name}.pbtxt"
@@ -88,9 +97,35 @@ def local_config(
         eval_split="test" if "test" in rows else "eval",
         beam_args=beam_args,
     )
+    if warm_start:
+        pushed = pushed_model(config.serving, encoder)
+        config = dataclasses.replace(config, warm_start=pushed)
     for directory in (config.metadata_file, config.serving):
         pathlib.Path(directory).parent.mkdir(parents=True, exist_ok=True)
     return config, rows
+
+
+def pushed_model(serving: str, encoder: Encoder) -> str:
+    """JSON with the newest `version` in the folder and the `sha256` of what tells its weights apart.
+
+    It is "" while nothing has been pushed.
+
+    Raises:
+      InputError: the version was made with another encoder.
+    """
+    version = newest_version(serving)
+    if not version:
+        return ""
+    made_with = versions.read(f"{version}/{versions.CARD}").get("encoder", {})
+    if made_with.get("sha256") != encoder.sha256:
+        raise InputError(
+            f"--warm-start: {version} was made with the encoder {made_with.get('handle', 'unknown')}, "
+            f"and this run's is {encoder.handle}, or another state of it. Pass --encoder with that one, "
+            "or leave --warm-start out."
+        )
+    # The index holds a checksum of each tensor.
+    index = file_sha256(f"{version}/variables/variables.index")
+    return json.dumps({"version": version, "sha256": index})
 
 
 def check_length(task: Task, encoder: Encoder) -> None:

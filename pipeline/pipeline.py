@@ -89,6 +89,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
             "hyperparameters": dump(task.hyperparameters),
             "code": code_sha256("components.trainer", head_module),
             "checkpoints": config.checkpoints,
+            "warm_start": config.warm_start,
         },
     )
     trainer.add_upstream_node(drift_gate)

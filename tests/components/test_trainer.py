@@ -42,6 +42,7 @@ def test_a_second_attempt_goes_on_and_leaves_no_checkpoint(
         "hyperparameters": dump(task.hyperparameters),
         "code": "1",
         "checkpoints": str(tmp_path / "checkpoints"),
+        "warm_start": "",
     }
 
     def attempt(name: str) -> None:

@@ -78,6 +78,7 @@ class Attempt:
             "hyperparameters": dump(task.hyperparameters),
             "code": "1",
             "checkpoints": self.checkpoints,
+            "warm_start": "",
         }
         examples = next(self._transform.glob("transformed_examples/*/Split-train"))
         trainer.run_fn(
