@@ -16,7 +16,7 @@ PYTHON   := .venv/bin/python
 RUN_DATA  = $(or $(DATA),$(OUTPUT)/data/$(TASK))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor run test test-serving check bench airflow-demo lock test-debian13 clean distclean
+.PHONY: help setup doctor run test test-serving check bench sweep airflow-demo lock test-debian13 clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,12 @@ test-serving: setup ## the long forms of the serving tests: 32 clients for a min
 check: setup ## lint and check the format
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
+
+sweep: setup ## try learning rates, epochs and seeds, judged on held-out train rows; takes TASK, DATA, ENCODER, ARGS
+ifeq ($(DATA),)
+	@$(PYTHON) -m components.prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
+endif
+	@$(PYTHON) -m benchmarks sweep --task $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)/sweep" $(if $(ENCODER),--encoder "$(ENCODER)") $(ARGS)
 
 bench: setup ## measure what the results table is made from
 	@$(PYTHON) -m benchmarks $(ARGS)

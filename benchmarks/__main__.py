@@ -1,9 +1,12 @@
-"""What the README's tables are made of: python -m benchmarks training | serving | quality | scaling."""
+"""What the README's tables are made of: python -m benchmarks training | serving | quality | scaling.
+
+`sweep` beside them chooses settings: see benchmarks/sweep.py.
+"""
 
 import importlib
 import sys
 
-COMMANDS = ("training", "serving", "quality", "scaling")
+COMMANDS = ("training", "serving", "quality", "scaling", "sweep")
 
 
 def main() -> int:

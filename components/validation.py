@@ -62,14 +62,13 @@ class Validation(tf.Module):
         """Whether `patience` epochs have brought nothing, `epoch` of them being done."""
         return bool(self._patience) and epoch - int(self.epoch) >= self._patience
 
-    def take_best(self) -> float:
-        """Gives the model the weights that were best, and returns their loss."""
+    def take_best(self) -> None:
+        """Gives the model the weights that were best."""
         for kept, variable in zip(self.weights, self._model.trainable_variables):
             variable.assign(kept.numpy())
         progress.warning(
             "kept the weights of epoch %d: validation loss %.4f", int(self.epoch), float(self.loss)
         )
-        return float(self.loss)
 
 
 def _loss_step(model, head):
