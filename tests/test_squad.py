@@ -95,7 +95,7 @@ def answers(ask, rows) -> dict:
 
 
 def test_every_stage_runs_and_the_model_is_pushed(squad_run, version):
-    assert set(stages(squad_run).values()) == {"ran"} and len(stages(squad_run)) == 11
+    assert set(stages(squad_run).values()) == {"ran"} and len(stages(squad_run)) == 14
     assert version in squad_run.stdout.strip().splitlines()[-1]
 
 
