@@ -59,6 +59,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
         preprocessing_fn="components.transform.preprocessing_fn",
+        disable_statistics=True,  # PieceStatistics' are the ones that are looked at
         custom_config={
             **head_and_encoder,
             "code": code_sha256("components.transform", head_module),
