@@ -4,11 +4,9 @@ import dataclasses
 import json
 import pathlib
 
-from components import versions
 from components.bert.hub import Encoder
 from components.errors import InputError
 from components.records import check_records
-from components.served_model import newest_version
 from components.tasks.base import Task
 from pipeline.beam import PROFILES
 from pipeline.fingerprint import file_sha256
@@ -113,6 +111,10 @@ def pushed_model(serving: str, encoder: Encoder) -> str:
     Raises:
       InputError: the version was made with another encoder.
     """
+    # They load TFX, which what only reads a configuration does without.
+    from components import versions
+    from components.served_model import newest_version
+
     version = newest_version(serving)
     if not version:
         return ""
