@@ -106,6 +106,14 @@ class Run:
         return artifact and artifact.uri
 
     @property
+    def judged_files(self) -> list[str]:
+        """The gzipped TFRecords of raw examples that the Evaluator judged by."""
+        evaluator = self.stages["Evaluator"]
+        (examples,) = evaluator.inputs["examples"]
+        (split,) = json.loads(evaluator.parameters["example_splits"])
+        return sorted(map(str, pathlib.Path(examples.uri, f"Split-{split}").glob("*.gz")))
+
+    @property
     def verdict(self) -> str:
         """pushed, refused (by the gate or by ServingCheck), not pushed or not finished."""
         blessing = self._output("Evaluator", "blessing")

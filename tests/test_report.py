@@ -9,6 +9,8 @@ import shutil
 
 import pytest
 import tensorflow_model_analysis as tfma
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tensor_util
 
 from components.drift_gate import Distance
 from components.metrics.intervals import Interval
@@ -19,6 +21,7 @@ from pipeline.measured import Measured
 from pipeline.report.charts import line_chart
 from pipeline.report.evaluation import Bar, SliceGroup
 from pipeline.report.page import Evaluation, render, row_groups, write_report
+from pipeline.report.tensorboard import _cell
 from pipeline.runs import main as list_runs
 from tests.conftest import Project
 
@@ -153,6 +156,27 @@ def test_figures_are_those_that_tfma_itself_reads(runs):
     for key, values in ours.items():
         assert values == pytest.approx(theirs[key], nan_ok=True)
     assert metrics_by_slice(folder, "baseline") == {}
+
+
+def test_tensorboard_has_the_metrics_and_rows_with_their_answers(runs):
+    run = runs[0]
+    (folder,) = pathlib.Path(run.stages["Trainer"].output("model_run").uri, "evaluation").iterdir()
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    ((accuracy,),) = (events.Tensors("evaluation/accuracy"),)
+    expected = metrics_by_slice(run.evaluation, "candidate")[()]["accuracy"]
+    assert tensor_util.make_ndarray(accuracy.tensor_proto) == pytest.approx(expected)
+    ((answers,),) = (events.Tensors("answers"),)
+    header, _, *rows = answers.tensor_proto.string_val[0].decode().splitlines()
+    assert header == "| sentence1 | sentence2 | label | answer |" and len(rows) == 20
+    probabilities = [float(p) for p in rows[0].split("|")[-2].split()]
+    assert sum(probabilities) == pytest.approx(1, abs=2e-3)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_is_no_markup_in_tensorboard(text):
+    cell = _cell(f"a | {text}\n\nb".encode())
+    assert not set("<>|\n") & set(cell)
 
 
 def test_the_command_adds_the_rows_that_the_gate_counted_as_wrong(project, runs):

@@ -37,22 +37,20 @@ def _compared(task: Task, run: Run) -> list | None:
     """None where the run did not come to an evaluation."""
     if not run.evaluation:
         return None
-    import json
-    import pathlib
-
     from tfx.utils import path_utils
 
     from components.rows_compared import compare
 
     evaluator = run.stages["Evaluator"]
-    (examples,), (model,) = evaluator.inputs["examples"], evaluator.inputs["model"]
-    (split,) = json.loads(evaluator.parameters["example_splits"])
-    files = [str(path) for path in pathlib.Path(examples.uri, f"Split-{split}").glob("*.gz")]
+    (model,) = evaluator.inputs["model"]
     baselines = [
         path_utils.serving_model_path(b.uri) for b in evaluator.inputs.get("baseline_model", [])
     ]
     return compare(
-        task.head, files, path_utils.serving_model_path(model.uri), *(baselines or [None])
+        task.head,
+        run.judged_files,
+        path_utils.serving_model_path(model.uri),
+        *(baselines or [None]),
     )
 
 

@@ -23,6 +23,7 @@ from pipeline.report.evaluation import (
     confusion_and_charts,
     slice_groups,
 )
+from pipeline.report.tensorboard import write_evaluation
 from pipeline.report.training import training_charts
 
 _FOLDER = pathlib.Path(__file__).parent
@@ -61,13 +62,14 @@ class RowGroup:
 
 
 def report_last_run(config: PipelineConfig) -> str:
-    """Path of the page of the newest run.
+    """Path of the page of the newest run, whose evaluation TensorBoard gets as well.
 
     Where no page can be made it says so, and the log why: what was pushed is pushed all the same.
     """
     try:
-        runs = read_runs(config.metadata_file)
-        return write_report(config.task.name, runs[-1], config.root)
+        run = read_runs(config.metadata_file)[-1]
+        write_evaluation(config.task, run)
+        return write_report(config.task.name, run, config.root)
     except Exception:
         logging.exception("no report")
         return "none could be made, see the log"
