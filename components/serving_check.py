@@ -35,6 +35,7 @@ def ServingCheck(
     facts: Parameter[str],
     code: Parameter[str],
     blessing: OutputArtifact[standard_artifacts.InfraBlessing],
+    server_blessing: InputArtifact[standard_artifacts.InfraBlessing] = None,
 ):
     """Blesses a model that answers as it should, with a copy that is ready to be pushed.
 
@@ -46,9 +47,15 @@ def ServingCheck(
       limits: JSON of `max_latency_ms` and `max_memory_mb`.
       facts: JSON, see `model_card.write`.
       code: hash of this module and the probe, for the cache.
+      server_blessing: InfraValidator's, where a model server was asked.
     """
     if model_blessing.get_int_custom_property("blessed") != 1:
         _mark(blessing, "not asked, since the gate refused it")
+        return
+    if server_blessing and server_blessing.get_int_custom_property("blessed") != 1:
+        _mark(
+            blessing, "tensorflow/serving did not load and answer it in docker; why is in the log"
+        )
         return
     exported = path_utils.serving_model_path(model.uri)
     records = fileio.glob(f"{artifact_utils.get_split_uri([examples], split)}/*")

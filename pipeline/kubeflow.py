@@ -45,9 +45,15 @@ def compile_spec(config: PipelineConfig, target: str, image: str) -> dict[str, A
     PushDestination as JSON; the root is `defaultPipelineRoot`, which a submission may override too.
 
     Raises:
-      InputError: the image has no fixed version, or the target would refuse or ignore a part of it.
+      InputError: the image has no fixed version, or the target would refuse or ignore a part of it, or
+        has not what a setting needs.
     """
     _check_image(image)
+    if config.task.serving.model_server:
+        raise InputError(
+            "--set model_server= asks a server in docker on the machine of the run, and the containers "
+            f"of {target} have none. Leave it out."
+        )
     runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
             default_image=image, default_commands=_ENTRY_POINT, use_pipeline_spec_2_1=True

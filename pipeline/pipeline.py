@@ -7,6 +7,7 @@ from tfx.components import (
     Evaluator,
     ExampleValidator,
     ImportExampleGen,
+    InfraValidator,
     Pusher,
     StatisticsGen,
     Trainer,
@@ -20,7 +21,7 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 )
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
+from tfx.proto import example_gen_pb2, infra_validator_pb2, pusher_pb2, trainer_pb2
 from tfx.types import Channel, standard_artifacts
 from tfx.utils import proto_utils
 
@@ -106,6 +107,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         module_path=EXTRACTORS,
     )
 
+    model_server = _model_server(config, examples, trainer) if task.serving.model_server else None
     serving_check = ServingCheck(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
@@ -115,6 +117,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         limits=json.dumps(dataclasses.asdict(task.serving)),
         facts=card_facts(config),
         code=code_sha256("components.serving_check", "components.serving_probe"),
+        **({"server_blessing": model_server.outputs["blessing"]} if model_server else {}),
     )
 
     # Without a model of its own it pushes the copy that ServingCheck has made ready.
@@ -142,6 +145,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
             trainer,
             baseline,
             evaluator,
+            *([model_server] if model_server else []),
             serving_check,
             pusher,
         ],
@@ -158,6 +162,27 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
 def _splits(names: list[str]) -> example_gen_pb2.Input:
     return example_gen_pb2.Input(
         splits=[example_gen_pb2.Input.Split(name=name, pattern=f"{name}/*") for name in names]
+    )
+
+
+def _model_server(config: PipelineConfig, examples, trainer) -> InfraValidator:
+    return InfraValidator(
+        model=trainer.outputs["model"],
+        examples=examples.outputs["examples"],
+        serving_spec=infra_validator_pb2.ServingSpec(
+            tensorflow_serving=infra_validator_pb2.TensorFlowServing(
+                tags=[config.task.serving.model_server]
+            ),
+            local_docker=infra_validator_pb2.LocalDockerConfig(),
+            model_name=config.task.name,
+        ),
+        request_spec=infra_validator_pb2.RequestSpec(
+            tensorflow_serving=infra_validator_pb2.TensorFlowServingRequestSpec(
+                signature_names=["serve_examples"]
+            ),
+            split_name=config.eval_split,
+            num_examples=16,
+        ),
     )
 
 

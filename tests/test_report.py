@@ -16,12 +16,12 @@ from components.drift_gate import Distance
 from components.metrics.intervals import Interval
 from components.metrics.results import metrics_by_slice
 from components.rows_compared import Answer, ComparedRow
+from components.tensorboard import _cell
 from pipeline.history import metadata_file, read_runs, run_numbered
 from pipeline.measured import Measured
 from pipeline.report.charts import line_chart
 from pipeline.report.evaluation import Bar, SliceGroup
 from pipeline.report.page import Evaluation, render, row_groups, write_report
-from pipeline.report.tensorboard import _cell
 from pipeline.runs import main as list_runs
 from tests.conftest import Project
 

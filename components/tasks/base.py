@@ -194,11 +194,14 @@ class Serving:
       max_latency_ms: the longest that 95 of 100 single rows may take, each from text to answer.
       max_memory_mb: the most memory (1 MB is 1e6 bytes) that a process with the model may take.
       keep_versions: how many versions a push leaves in the serving folder, 0 for all.
+      model_server: tag of the image tensorflow/serving that has to load the model and answer before a
+        push, in docker on the machine of the run; "" for none.
     """
 
     max_latency_ms: float = 5000.0
     max_memory_mb: float = 8000.0
     keep_versions: int = 10
+    model_server: str = ""
 
     def __post_init__(self):
         for name in ("max_latency_ms", "max_memory_mb"):

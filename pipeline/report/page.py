@@ -12,6 +12,7 @@ import jinja2
 
 from components.drift_gate import Distance
 from components.tasks.base import Task
+from components.tensorboard import write_evaluation
 from pipeline.config import PipelineConfig
 from pipeline.history import Run, read_runs
 from pipeline.measured import Measured, measured, overall, sliced
@@ -23,7 +24,6 @@ from pipeline.report.evaluation import (
     confusion_and_charts,
     slice_groups,
 )
-from pipeline.report.tensorboard import write_evaluation
 from pipeline.report.training import training_charts
 
 _FOLDER = pathlib.Path(__file__).parent
@@ -68,11 +68,18 @@ def report_last_run(config: PipelineConfig) -> str:
     """
     try:
         run = read_runs(config.metadata_file)[-1]
-        write_evaluation(config.task, run)
+        _show_in_tensorboard(config.task, run)
         return write_report(config.task.name, run, config.root)
     except Exception:
         logging.exception("no report")
         return "none could be made, see the log"
+
+
+def _show_in_tensorboard(task: Task, run: Run) -> None:
+    known = overall(run.evaluation, "candidate")
+    metrics = {metric.name: known[metric.name] for metric in task.metrics}
+    model_run = run.stages["Trainer"].output("model_run").uri
+    write_evaluation(model_run, run.evaluation, metrics, task.head, run.judged_files)
 
 
 def write_report(task_name: str, run: Run, output: str, compared: Sequence | None = None) -> str:

@@ -186,7 +186,9 @@ def check(tmp_path, monkeypatch):
         made.uri = str(tmp_path / name)
         return made
 
-    def run(report: dict, blessed: int = 1) -> standard_artifacts.InfraBlessing:
+    def run(
+        report: dict, blessed: int = 1, server_blessed: int | None = None
+    ) -> standard_artifacts.InfraBlessing:
         monkeypatch.setattr(serving_check, "probe", lambda *_: report)
         monkeypatch.setattr(recorded, "read", lambda _: ("score", {}))
         gate = artifact(standard_artifacts.ModelBlessing, "gate")
@@ -194,6 +196,10 @@ def check(tmp_path, monkeypatch):
         examples = artifact(standard_artifacts.Examples, "examples")
         examples.split_names = '["eval"]'
         blessing = artifact(standard_artifacts.InfraBlessing, "blessing")
+        server = None
+        if server_blessed is not None:
+            server = artifact(standard_artifacts.InfraBlessing, "server")
+            server.set_int_custom_property("blessed", server_blessed)
         ServingCheck.EXECUTOR_SPEC.executor_class._FUNCTION(
             model=artifact(standard_artifacts.Model, "model"),
             model_blessing=gate,
@@ -204,10 +210,19 @@ def check(tmp_path, monkeypatch):
             facts="{}",
             code="",
             blessing=blessing,
+            server_blessing=server,
         )
         return blessing
 
     return run
+
+
+def test_what_a_model_server_did_not_answer_is_refused(check):
+    figures = {"latency_ms": {"p50": 0.1, "p95": 0.2}, "memory_mb": 0.5, "problems": ["asked"]}
+    refused = check(figures, server_blessed=0)
+    assert "tensorflow/serving" in refused.get_string_custom_property("reason")
+    asked = check(figures, server_blessed=1)
+    assert asked.get_string_custom_property("reason") == "asked"
 
 
 def test_what_the_gate_refused_is_not_asked(check):

@@ -34,6 +34,13 @@ def test_the_graph_has_every_stage_with_what_comes_before_it(arguments, tmp_path
     assert not {"run_id", "ir"} & set(graph)
 
 
+def test_a_model_server_is_asked_before_the_serving_check(arguments, tmp_path):
+    assert compile.main([*arguments, "--set", "model_server=2.16.1"]) == 0
+    nodes = read_graph(str(tmp_path / "mrpc.graph.json"))["nodes"]
+    assert {"ImportExampleGen", "Trainer"} <= set(nodes["InfraValidator"]["upstream"])
+    assert "InfraValidator" in nodes["ServingCheck"]["upstream"]
+
+
 def test_other_stages_than_the_dag_has_are_refused(arguments, tmp_path, capsys):
     dag, run = tmp_path / "mrpc.graph.json", tmp_path / "run.graph.json"
     assert compile.main(arguments) == 0

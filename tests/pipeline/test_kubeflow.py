@@ -157,6 +157,13 @@ def test_bad_input_is_refused(changed, expected):
         config(**changed)
 
 
+def test_a_model_server_in_docker_is_refused():
+    asked = config()
+    task = asked.task.override({"model_server": "2.16.1"})
+    with pytest.raises(InputError, match=r"model_server= .*Leave it out"):
+        compile_spec(dataclasses.replace(asked, task=task), "kfp", IMAGE)
+
+
 @pytest.mark.parametrize(
     "image", ["bert", "bert:latest", "example.org:5000/bert", "bert@sha256:ab"]
 )

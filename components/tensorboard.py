@@ -2,44 +2,48 @@
 
 import html
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
 from components.metrics import recorded
-from components.tasks.base import Task
-from pipeline.history import Run
-from pipeline.measured import overall
 
 _ROWS_SHOWN = 20
 _LONGEST = 300  # characters of a text
 
 
-def write_evaluation(task: Task, run: Run) -> None:
+def write_evaluation(
+    model_run: str, evaluation: str, metrics: Mapping[str, float], head, files: Sequence[str]
+) -> None:
     """Writes `evaluation/NUMBER` in the Trainer's folder of events, unless it is there already.
 
-    It holds the metrics of the whole split and, as text, rows with what the model answered. NUMBER is
-    that of the Evaluator's results.
+    It holds the metrics and, as text, some rows with what the model answered. NUMBER is that of the
+    Evaluator's results.
+
+    Args:
+      model_run: the Trainer's folder of events.
+      evaluation: the Evaluator's folder of results.
+      metrics: of the whole split.
+      head: of the task.
+      files: gzipped TFRecords of the raw examples that were judged.
     """
-    model_run = run.stages["Trainer"].output("model_run").uri
-    folder = pathlib.Path(model_run, "evaluation", pathlib.Path(run.evaluation).name)
+    folder = pathlib.Path(model_run, "evaluation", pathlib.Path(evaluation).name)
     if folder.exists():
         return
     with tf.summary.create_file_writer(str(folder)).as_default(step=0):
-        known = overall(run.evaluation, "candidate")
-        for metric in task.metrics:
-            tf.summary.scalar(f"evaluation/{metric.name}", known[metric.name])
-        tf.summary.text("answers", "\n".join(_table(task, run)))
+        for name, value in metrics.items():
+            tf.summary.scalar(f"evaluation/{name}", value)
+        tf.summary.text("answers", "\n".join(_table(evaluation, head, files)))
 
 
-def _table(task: Task, run: Run) -> Iterator[str]:
+def _table(evaluation: str, head, files: Sequence[str]) -> Iterator[str]:
     """Lines of Markdown."""
-    names = (*task.head.text_features, task.head.label_key)
-    _, answers = recorded.read(run.evaluation)
+    names = (*head.text_features, head.label_key)
+    _, answers = recorded.read(evaluation)
     yield "| " + " | ".join((*names, "answer")) + " |"
     yield "|---" * (len(names) + 1) + "|"
     left = _ROWS_SHOWN
-    for serialized in tf.data.TFRecordDataset(run.judged_files, "GZIP").as_numpy_iterator():
+    for serialized in tf.data.TFRecordDataset(list(files), "GZIP").as_numpy_iterator():
         answer = answers.get(recorded.row_key(serialized))
         if answer is None or not left:
             continue
