@@ -9,8 +9,9 @@ probabilities out, in turns, each with all cores:
                    (both installed into .cache/huggingface on first use)
 
 Each round every system answers all rows one by one, then in batches of 32, and the order changes from
-round to round. Before that, all must give the same answers within 0.001, but for one row in a hundred. Ratios are medians of the
-rounds' own ratios. Written to benchmarks/results: serving.json with every round, serving.md.
+round to round. Before that, all must give the same answers within 0.001, but for one row in a hundred.
+Ratios are medians of the rounds' own ratios. Written to benchmarks/results: serving.json with every
+round, serving.md.
 """
 
 import argparse
