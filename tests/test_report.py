@@ -160,8 +160,8 @@ def test_figures_are_those_that_tfma_itself_reads(runs):
 
 def test_tensorboard_has_the_metrics_and_rows_with_their_answers(runs):
     run = runs[0]
-    (folder,) = pathlib.Path(run.stages["Trainer"].output("model_run").uri, "evaluation").iterdir()
-    events = EventAccumulator(str(folder))
+    model_run = run.stages["Trainer"].output("model_run").uri
+    events = EventAccumulator(f"{model_run}/evaluation/{pathlib.Path(run.evaluation).name}")
     events.Reload()
     ((accuracy,),) = (events.Tensors("evaluation/accuracy"),)
     expected = metrics_by_slice(run.evaluation, "candidate")[()]["accuracy"]

@@ -242,6 +242,8 @@ def test_one_step_changes_every_weight_but_the_pooler(tiny_encoder):
         variable.name
         for variable, gradient in zip(model.trainable_variables, gradients)
         if not np.any(tf.convert_to_tensor(gradient))
+        # A softmax over positions knows no bias: its gradient is 0 up to rounding.
+        and variable.name != "logits/bias:0"
     ]
     assert len(still) == 2 and all("pooler" in name for name in still)
 
