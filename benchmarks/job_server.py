@@ -18,9 +18,8 @@ def main() -> None:
     class Runner(fn_runner.FnApiRunner):
         def __init__(self, *arguments, **named):
             super().__init__(*arguments, **named)
-            self._num_workers = (
-                options.workers
-            )  # set from a job's options only outside of a service
+            # A job's own options set it only outside of a service.
+            self._num_workers = options.workers
 
     local_job_service.fn_runner.FnApiRunner = Runner
     local_job_service_main.run(["--port", options.port])

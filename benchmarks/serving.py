@@ -106,12 +106,7 @@ def measure(scratch: str, model: str, count: int) -> dict[str, dict[str, list[di
     workers = {}
     try:
         for system, command in commands.items():
-            log = f"{scratch}/{system}.log"
-            try:
-                workers[system] = Worker(command, log, str(ROOT))
-            except RuntimeError:
-                sys.stderr.write(pathlib.Path(log).read_text())
-                raise
+            workers[system] = Worker(command, f"{scratch}/{system}.log", str(ROOT))
         check_answers({name: worker.ask("answers") for name, worker in workers.items()})
         rounds = {size: {system: [] for system in workers} for size in BATCH_SIZES}
         for size, of_systems in rounds.items():

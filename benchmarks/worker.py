@@ -83,8 +83,9 @@ class Worker:
         self._process.wait()
 
     def _answer(self) -> dict:
-        """Raises RuntimeError where the worker has ended instead."""
+        """Raises RuntimeError, with the log, where the worker has ended instead."""
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args} ended; see {self._log}")
+            with open(self._log) as log:
+                raise RuntimeError(f"{self._process.args} ended:\n{log.read()}")
         return json.loads(line)

@@ -129,26 +129,27 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         custom_config={"keep_versions": task.serving.keep_versions},
     )
 
+    nodes = [
+        examples,
+        statistics,
+        schema,
+        validator,
+        data_gate,
+        transform,
+        piece_statistics,
+        last,
+        drift_gate,
+        trainer,
+        baseline,
+        evaluator,
+        model_server,
+        serving_check,
+        pusher,
+    ]
     return Pipeline(
         pipeline_name=task.name,
         pipeline_root=config.artifacts,
-        components=[
-            examples,
-            statistics,
-            schema,
-            validator,
-            data_gate,
-            transform,
-            piece_statistics,
-            *([last] if last else []),
-            drift_gate,
-            trainer,
-            baseline,
-            evaluator,
-            *([model_server] if model_server else []),
-            serving_check,
-            pusher,
-        ],
+        components=[node for node in nodes if node],
         enable_cache=True,
         metadata_connection_config=(
             metadata.sqlite_metadata_connection_config(config.metadata_file)
