@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from components.bert.layers import Dropout, dropout_state, layer_norm, no_dropout
+from components.bert.layers import Dropout, attention, dense, dropout_state, gelu, layer_norm
 
 ACTIVATIONS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
-    "gelu": lambda x: tf.nn.gelu(x, approximate=False),
+    "gelu": gelu,
     "gelu_new": lambda x: tf.nn.gelu(x, approximate=True),
     "gelu_pytorch_tanh": lambda x: tf.nn.gelu(x, approximate=True),
     "relu": tf.nn.relu,
@@ -134,9 +134,9 @@ class Bert(tf.Module):
           "encoder_outputs", a list of one [B, T, H] per layer.
         """
         config = self.config
-        dropout = self._dropout() if training else no_dropout
+        dropout = self._dropout() if training else None
         batch, length = tf.unstack(tf.shape(inputs["input_word_ids"]))
-        rows = dropout(self._embed(inputs, length), config.dropout)
+        rows = self._drop(self._embed(inputs, length), dropout)
         # [B, 1, 1, T]: added to the scores; exp of it is 0 in float32.
         mask = (tf.cast(inputs["input_mask"], tf.float32)[:, None, None, :] - 1.0) * 1e9
         outputs = []
@@ -169,7 +169,7 @@ class Bert(tf.Module):
         attended = self._attention(f"{name}/self_attention", rows, mask, batch, length, dropout)
         rows = self._layer_norm(f"{name}/self_attention_layer_norm", rows + attended)
         inner = ACTIVATIONS[self.config.hidden_act](self._dense(f"{name}/intermediate", rows))
-        update = dropout(self._dense(f"{name}/output", inner), self.config.dropout)
+        update = self._drop(self._dense(f"{name}/output", inner), dropout)
         return self._layer_norm(f"{name}/output_layer_norm", rows + update)
 
     def _attention(self, name: str, rows, mask, batch, length, dropout) -> tf.Tensor:
@@ -181,15 +181,16 @@ class Bert(tf.Module):
         # Each [B, N, T, H/N]; taking axis 0 apart copies nothing.
         query, key, value = tf.unstack(tf.transpose(together, [2, 0, 3, 1, 4]))
         query *= 1.0 / math.sqrt(size)
-        weights = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) + mask)  # [B, N, T, T]
-        context = tf.matmul(dropout(weights, self.config.attention_dropout), value)
+        context = attention(query, key, value, mask, dropout, self.config.attention_dropout)
         context = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, hidden_size])
-        return dropout(self._dense(f"{name}/attention_output", context), self.config.dropout)
+        return self._drop(self._dense(f"{name}/attention_output", context), dropout)
+
+    def _drop(self, x: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
+        return dropout(x, self.config.dropout) if dropout else x
 
     def _dense(self, name: str, x: tf.Tensor) -> tf.Tensor:
         """[rows, inputs] -> [rows, outputs]."""
-        product = tf.matmul(x, self.weights[f"{name}/kernel"])
-        return tf.nn.bias_add(product, self.weights[f"{name}/bias"])
+        return dense(x, self.weights[f"{name}/kernel"], self.weights[f"{name}/bias"])
 
     def _layer_norm(self, name: str, x: tf.Tensor) -> tf.Tensor:
         """[rows, H] -> [rows, H]."""

@@ -1,10 +1,10 @@
-"""Dropout and layer normalization against their definitions."""
+"""Dropout, and what has its gradient by hand, against their definitions."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.bert.layers import Dropout, layer_norm
+from components.bert.layers import Dropout, attention, dense, gelu, layer_norm
 
 
 def masks(rate: float, calls: int, shape=(64, 1000)) -> np.ndarray:
@@ -47,21 +47,54 @@ def test_dropout_passes_the_gradient_of_what_it_keeps():
     np.testing.assert_array_equal(*step())
 
 
-def test_layer_norm_and_its_gradient_equal_tensorflows():
+def assert_equal_with_gradients(ours, theirs, *shapes: tuple[int, ...]) -> None:
+    """Of two functions of arrays of these shapes, the values and all gradients are the same."""
     rng = np.random.default_rng(0)
-    arrays = rng.normal(2.0, 3.0, (6, 16)), rng.normal(size=16), rng.normal(size=16)
-    x, gamma, beta = (tf.constant(a, tf.float32) for a in arrays)
-    upstream = tf.constant(rng.normal(size=(6, 16)), tf.float32)
-
-    def by_definition(x, gamma, beta, epsilon):
-        mean, variance = tf.nn.moments(x, axes=[1], keepdims=True)
-        return tf.nn.batch_normalization(x, mean, variance, beta, gamma, epsilon)
-
+    inputs = [tf.constant(rng.normal(0.5, 2.0, shape), tf.float32) for shape in shapes]
     results = []
-    for function in (layer_norm, by_definition):
+    for function in (ours, theirs):
         with tf.GradientTape() as tape:
-            tape.watch((x, gamma, beta))
-            y = function(x, gamma, beta, 1e-12)
-        results.append((y, *tape.gradient(y, (x, gamma, beta), upstream)))
+            tape.watch(inputs)
+            y = function(*inputs)
+            loss = tf.reduce_sum(
+                y * tf.cos(tf.reshape(tf.range(tf.size(y), dtype=y.dtype), y.shape))
+            )
+        results.append((y, *tape.gradient(loss, inputs)))
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_layer_norm_and_its_gradient_equal_tensorflows():
+    def by_definition(x, gamma, beta):
+        mean, variance = tf.nn.moments(x, axes=[1], keepdims=True)
+        return tf.nn.batch_normalization(x, mean, variance, beta, gamma, 1e-12)
+
+    assert_equal_with_gradients(
+        lambda *inputs: layer_norm(*inputs, 1e-12), by_definition, (6, 16), (16,), (16,)
+    )
+
+
+def test_dense_and_its_gradient_equal_tensorflows():
+    assert_equal_with_gradients(dense, lambda x, w, b: tf.matmul(x, w) + b, (6, 4), (4, 3), (3,))
+
+
+def test_gelu_and_its_gradient_equal_tensorflows():
+    assert_equal_with_gradients(gelu, lambda x: tf.nn.gelu(x, approximate=False), (6, 50))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.25])
+def test_attention_and_its_gradient_equal_tensorflows(rate):
+    mask = tf.constant([[0.0, 0, 0, 0, 0], [0, 0, 0, -1e9, -1e9]])[:, None, None, :]
+
+    def dropout():
+        return Dropout(tf.constant(3, tf.int64), tf.constant(5, tf.int64), sites=1)
+
+    def by_definition(query, key, value):
+        weights = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) + mask)
+        return tf.matmul(dropout()(weights, rate), value)
+
+    assert_equal_with_gradients(
+        lambda *inputs: attention(*inputs, mask, dropout(), rate),
+        by_definition,
+        *[(2, 3, 5, 4)] * 3,
+    )
