@@ -16,6 +16,7 @@ import sys
 import time
 
 from benchmarks.places import RESULTS, ROOT
+from components.tasks import load_task
 
 
 def main(arguments: list[str]) -> int:
@@ -27,10 +28,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--task", default="mrpc")
     parser.add_argument("--data", required=True, help="what components.prepare wrote")
     parser.add_argument("--output", default="output/benchmarks")
-    parser.add_argument("--metrics", nargs="+", default=["accuracy", "f1"])
+    parser.add_argument("--metrics", nargs="+", help="else those that the gate judges")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args(arguments)
+    options.metrics = options.metrics or list(load_task(options.task).thresholds)
 
     runs: list[dict[str, float]] = []
     for seed in options.seeds:
@@ -55,7 +57,7 @@ def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
     Raises:
       RuntimeError: the run failed; a model below the floors is a result, not a failure.
     """
-    settings = [f"{metric}_margin=1" for metric in options.metrics]
+    settings = [f"{metric}_margin=1" for metric in load_task(options.task).thresholds]
     settings += [*options.set, f"seed={seed}"]
     command = [sys.executable, str(ROOT / "local_runner.py"), "--task", options.task]
     command += ["--data", options.data, "--output", options.output]

@@ -37,8 +37,10 @@ class Project:
             "epochs=1",
             "accuracy_floor=0.1",
             "f1_floor=0",
+            "auc_floor=0",
             "accuracy_margin=1",
             "f1_margin=1",
+            "auc_margin=1",
         )
         sets = [part for setting in (*lenient, *settings) for part in ("--set", setting)]
         return self.run(

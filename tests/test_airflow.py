@@ -195,7 +195,11 @@ def run_dag(project, tmp_path_factory):
     home = tmp_path_factory.mktemp("airflow")
     (home / "dags").mkdir()
     (home / "dags" / "airflow_dag.py").write_bytes((REPOSITORY / "airflow_dag.py").read_bytes())
-    lenient = ("epochs=1", "accuracy_floor=0.1", "f1_floor=0", "accuracy_margin=1", "f1_margin=1")
+    lenient = (
+        "epochs=1",
+        *("accuracy_floor=0.1", "f1_floor=0", "auc_floor=0"),
+        *("accuracy_margin=1", "f1_margin=1", "auc_margin=1"),
+    )
     compiled = project.run(
         *("-m", "pipeline.compile", "airflow", "--task", "mrpc", "--encoder", project.encoder),
         *("--data", "data", "--output", str(home / "output")),

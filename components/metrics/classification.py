@@ -18,7 +18,7 @@ def of_two_classes(positive: int = 1) -> tuple[Metric, ...]:
         Metric("f1", "F1Score", label=positive, figure=f"{__name__}.F1"),
         Metric("precision", "Precision", label=positive, figure=f"{__name__}.PRECISION"),
         Metric("recall", "Recall", label=positive, figure=f"{__name__}.RECALL"),
-        Metric("auc", "AUC", label=positive),
+        Metric("auc", "AUC", label=positive, figure=f"{__name__}.AUC"),
         Metric("calibration", "Calibration", label=positive),
     )
 
@@ -47,3 +47,4 @@ LOSS = figures.Mean(_loss)
 F1 = figures.OfClass(figures.f1_of_class)
 PRECISION = figures.OfClass(figures.precision_of_class)
 RECALL = figures.OfClass(figures.recall_of_class)
+AUC = figures.Ranking()

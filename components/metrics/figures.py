@@ -98,7 +98,70 @@ class OfClass:
         return intervals.percentiles(changes, confidence)
 
 
-def of_path(path: str) -> Mean | OfClass:
+@dataclasses.dataclass(frozen=True)
+class Ranking:
+    """The area under the ROC curve: how often a row of the class is scored above one that is not.
+
+    The scores are counted in 64 steps of the log-odds, a quarter wide; rows of the same step are tied,
+    and a tie counts half. The intervals are those of DeLong, DeLong and Clarke-Pearson (1988,
+    doi:10.2307/2531595): the normal interval of a difference of U-statistics of the same rows.
+    """
+
+    shape = (2, 64, 64)
+
+    def outcome(self, label, candidate, baseline, positive: int | None) -> np.ndarray:
+        """1 in the row's cell of [is of the class, candidate's step, baseline's step]."""
+        said = candidate if baseline is None else baseline
+        cells = np.zeros(self.shape)
+        cells[
+            int(label.item() == positive),
+            steps(candidate.flat[positive]),
+            steps(said.flat[positive]),
+        ] = 1
+        return cells
+
+    def rows(self, sums: np.ndarray) -> float:
+        return float(sums.sum())
+
+    def value(self, sums: np.ndarray) -> float:
+        negative, positive = sums.sum(axis=2)
+        return float(_ratio(positive @ _share_below(negative), positive.sum()))
+
+    def interval(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
+        negative, positive = sums.sum(axis=2)
+        return intervals.of_placements(
+            (positive, _share_below(negative)), (negative, 1 - _share_below(positive)), confidence
+        )
+
+    def change(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
+        (negative, positive), (negative_before, positive_before) = (
+            sums.sum(axis=2),
+            sums.sum(axis=1),
+        )
+
+        def change_of(others: np.ndarray, others_before: np.ndarray) -> np.ndarray:
+            return _share_below(others)[:, None] - _share_below(others_before)
+
+        return intervals.of_placements(
+            (sums[1], change_of(negative, negative_before)),
+            (sums[0], -change_of(positive, positive_before)),
+            confidence,
+        )
+
+
+def steps(probabilities: np.ndarray) -> np.ndarray:
+    """Of log-odds from -8 to 8, what is beyond with the last: integers from 0 to 63, any shape."""
+    p = np.clip(probabilities, 1e-30, 1)
+    odds = np.log(p) - np.log(np.maximum(1 - p, 1e-30))
+    return np.clip(4 * (odds + 8), 0, 63).astype(int)
+
+
+def _share_below(counts: np.ndarray) -> np.ndarray:
+    """Of the rows counted, the share below each step, its own rows half: [steps]."""
+    return _ratio(np.cumsum(counts) - counts / 2, counts.sum())
+
+
+def of_path(path: str) -> Mean | OfClass | Ranking:
     """The figure that a task's metric names by its import path."""
     module, _, attribute = path.rpartition(".")
     return getattr(importlib.import_module(module), attribute)

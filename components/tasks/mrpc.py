@@ -123,7 +123,13 @@ TASK = Task(
     ),
     metrics=of_two_classes(),
     plots=plots_of_two_classes(),
-    thresholds={"accuracy": Threshold(floor=0.75), "f1": Threshold(floor=0.83)},
+    # AUC sees what 408 rows do not show in the others: labels that were wrong in training blur the order
+    # of the rows before they move many of them over the line.
+    thresholds={
+        "accuracy": Threshold(floor=0.75),
+        "f1": Threshold(floor=0.83),
+        "auc": Threshold(floor=0.80),
+    },
     slices=("label", "words", "overlap", "negation", "numbers"),
     hyperparameters=Hyperparameters(epochs=3, learning_rate=1e-4, head_learning_rate=5e-4),
     card=Card(

@@ -31,8 +31,10 @@ def test_thresholds_bind_to_the_whole_split_only():
     assert bound == {
         "accuracy": (0.8,),
         "f1": (0.83,),
+        "auc": (0.8,),
         "accuracy_upper": (0.0, 0.9),
         "f1_upper": (-0.01, 0.9),
+        "auc_upper": (0.0, 0.9),
     }
 
 
@@ -41,7 +43,7 @@ def test_thresholds_bind_to_the_whole_split_only():
     [
         ({"thresholds": {}}, "has no thresholds"),
         ({"thresholds": {"acuracy": Threshold(0.5)}}, "'acuracy'.*Those are: accuracy, "),
-        ({"thresholds": {"auc": Threshold(0.5)}}, "'auc'"),
+        ({"thresholds": {"calibration": Threshold(0.5)}}, "'calibration'"),
         ({"thresholds": {"f1": Threshold(float("nan"))}}, "f1_floor is nan"),
         ({"thresholds": {"f1": Threshold(0.5, float("nan"))}}, "f1_margin is nan"),
         ({"thresholds": {"f1": Threshold(0.5, -0.01)}}, "f1_margin is -0.01"),
@@ -50,7 +52,10 @@ def test_thresholds_bind_to_the_whole_split_only():
             {"slice_floors": (SliceFloor("f1", "word", "55+", 0.5),)},
             "no slice 'word'.*has: label, ",
         ),
-        ({"slice_floors": (SliceFloor("auc", "words", "55+", 0.5),)}, "auc:words:55.*accuracy, "),
+        (
+            {"slice_floors": (SliceFloor("calibration", "words", "55+", 0.5),)},
+            "calibration:words:55.*accuracy, ",
+        ),
         ({"slice_floors": (SliceFloor("f1", "words", "55+", float("nan")),)}, "must be a number"),
         ({"confidence": 95.0}, "confidence is 95.0"),
         ({"confidence": float("nan")}, "confidence is nan"),
