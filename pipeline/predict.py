@@ -88,7 +88,7 @@ def score(version: pathlib.Path, file: str) -> dict:
     task = load_task(_task_name(version))
     rows = [row for _, row in task.data.read_file(file)]
     judged = {m.name: (m, figures.of_path(m.figure)) for m in task.metrics if m.figure}
-    sums = dict.fromkeys(judged, 0)
+    sums = {name: figure.none() for name, (_, figure) in judged.items()}
     with quiet_stderr():
         model = _load(version)
     progress = _Progress()
@@ -100,7 +100,7 @@ def score(version: pathlib.Path, file: str) -> dict:
             label = figures.as_label(row[task.head.label_key])
             for name, (metric, figure) in judged.items():
                 said = predictions[index : index + 1]
-                sums[name] = sums[name] + figure.outcome(label, said, None, metric.label)
+                sums[name] += figure.outcome(label, said, None, metric.label)
         progress.add(len(some))
     progress.end()
     scores = {

@@ -197,7 +197,7 @@ def test_the_table_of_runs(project: Project, runs, capsys):
     code, table = shown()
     first = next(line for line in table.splitlines() if re.match(r" +1 ", line))
     assert code == 0
-    assert re.search(r"data \w{6} .*encoder +0\.\d{4} +0\.\d{4} +pushed +\d{10}", first)
+    assert re.search(r"data \w{6} .*encoder( +0\.\d{4}){3} +pushed +\d{10}", first)
     code, differences = shown("--compare", "1", "1")
     assert code == 0 and "epochs" not in differences
     code, error = shown("--compare", "1", "9999")

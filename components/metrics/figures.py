@@ -6,6 +6,7 @@ is no noise in the difference of the two. NumPy only: a task that names them is 
 
 import dataclasses
 import importlib
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -23,7 +24,9 @@ class Mean:
 
     score: Callable[[np.ndarray, np.ndarray], float]
 
-    shape = (5,)  # of the sums
+    def none(self) -> np.ndarray:
+        """The sums over no row."""
+        return np.zeros(5)
 
     def outcome(self, label, candidate, baseline, positive: int | None) -> np.ndarray:
         """What is to be summed over the rows: float64 [5]; `baseline` is None without one."""
@@ -70,12 +73,13 @@ class OfClass:
 
     figure: Callable[[np.ndarray], np.ndarray]
 
-    shape = (2, 2, 2)
+    def none(self) -> np.ndarray:
+        return np.zeros((2, 2, 2))
 
     def outcome(self, label, candidate, baseline, positive: int | None) -> np.ndarray:
         """1 in the row's cell of [label, candidate, baseline], each 1 where it is the class."""
         said = candidate if baseline is None else baseline
-        cells = np.zeros((2, 2, 2))
+        cells = self.none()
         cells[
             int(label.item() == positive),
             int(candidate.argmax() == positive),
@@ -102,63 +106,44 @@ class OfClass:
 class Ranking:
     """The area under the ROC curve: how often a row of the class is scored above one that is not.
 
-    The scores are counted in 64 steps of the log-odds, a quarter wide; rows of the same step are tied,
-    and a tie counts half. The intervals are those of DeLong, DeLong and Clarke-Pearson (1988,
-    doi:10.2307/2531595): the normal interval of a difference of U-statistics of the same rows.
+    Of two rows with the same score, half. The intervals are those of DeLong, DeLong and Clarke-Pearson
+    (1988, doi:10.2307/2531595), from the scores themselves: what is kept grows with the rows.
     """
 
-    shape = (2, 64, 64)
+    none = staticmethod(list)
 
-    def outcome(self, label, candidate, baseline, positive: int | None) -> np.ndarray:
-        """1 in the row's cell of [is of the class, candidate's step, baseline's step]."""
+    def outcome(self, label, candidate, baseline, positive: int | None) -> list[tuple]:
+        """One row: whether it is of the class, and both models' scores of it."""
         said = candidate if baseline is None else baseline
-        cells = np.zeros(self.shape)
-        cells[
-            int(label.item() == positive),
-            steps(candidate.flat[positive]),
-            steps(said.flat[positive]),
-        ] = 1
-        return cells
+        return [(label.item() == positive, candidate.flat[positive], said.flat[positive])]
 
-    def rows(self, sums: np.ndarray) -> float:
-        return float(sums.sum())
+    def rows(self, sums: list[tuple]) -> float:
+        return float(len(sums))
 
-    def value(self, sums: np.ndarray) -> float:
-        negative, positive = sums.sum(axis=2)
-        return float(_ratio(positive @ _share_below(negative), positive.sum()))
+    def value(self, sums: list[tuple]) -> float:
+        return float(np.mean(_placements(sums, model=1)[0])) if sums else math.nan
 
-    def interval(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
-        negative, positive = sums.sum(axis=2)
-        return intervals.of_placements(
-            (positive, _share_below(negative)), (negative, 1 - _share_below(positive)), confidence
-        )
+    def interval(self, sums: list[tuple], confidence: float) -> intervals.Interval:
+        return intervals.of_placements(*_placements(sums, model=1), confidence)
 
-    def change(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
-        (negative, positive), (negative_before, positive_before) = (
-            sums.sum(axis=2),
-            sums.sum(axis=1),
-        )
-
-        def change_of(others: np.ndarray, others_before: np.ndarray) -> np.ndarray:
-            return _share_below(others)[:, None] - _share_below(others_before)
-
-        return intervals.of_placements(
-            (sums[1], change_of(negative, negative_before)),
-            (sums[0], -change_of(positive, positive_before)),
-            confidence,
-        )
+    def change(self, sums: list[tuple], confidence: float) -> intervals.Interval:
+        candidate, baseline = _placements(sums, model=1), _placements(sums, model=2)
+        changes = (ours - theirs for ours, theirs in zip(candidate, baseline))
+        return intervals.of_placements(*changes, confidence)
 
 
-def steps(probabilities: np.ndarray) -> np.ndarray:
-    """Of log-odds from -8 to 8, what is beyond with the last: integers from 0 to 63, any shape."""
-    p = np.clip(probabilities, 1e-30, 1)
-    odds = np.log(p) - np.log(np.maximum(1 - p, 1e-30))
-    return np.clip(4 * (odds + 8), 0, 63).astype(int)
+def _placements(sums: list[tuple], model: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each row of the class, and for each other, the share of its pairs that are in order."""
+    of_class, scores = np.array([(row[0], row[model]) for row in sums]).reshape(-1, 2).T
+    positive, negative = scores[of_class == 1], scores[of_class == 0]
+    return _share_below(positive, negative), 1 - _share_below(negative, positive)
 
 
-def _share_below(counts: np.ndarray) -> np.ndarray:
-    """Of the rows counted, the share below each step, its own rows half: [steps]."""
-    return _ratio(np.cumsum(counts) - counts / 2, counts.sum())
+def _share_below(scores: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """For each score, the share of the others below it; those equal to it count half."""
+    ordered = np.sort(others)
+    below = np.searchsorted(ordered, scores, "left") + np.searchsorted(ordered, scores, "right")
+    return _ratio(below / 2, len(others))
 
 
 def of_path(path: str) -> Mean | OfClass | Ranking:

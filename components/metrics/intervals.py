@@ -64,26 +64,17 @@ def of_mean(total: float, squares: float, rows: float, confidence: float) -> Int
     return Interval(mean - half, mean + half)
 
 
-def of_placements(
-    positives: tuple[np.ndarray, np.ndarray],
-    negatives: tuple[np.ndarray, np.ndarray],
-    confidence: float,
-) -> Interval:
+def of_placements(positives: np.ndarray, negatives: np.ndarray, confidence: float) -> Interval:
     """Of the mean over all pairs of a positive and a negative row (DeLong et al., 1988).
 
     Args:
-      positives, negatives: the rows in each cell, and the mean over the other kind's rows of what a pair
-        with a row of the cell counts, of one shape.
+      positives, negatives: for each row, the mean over its pairs of what a pair counts.
     """
-    if min(rows.sum() for rows, _ in (positives, negatives)) < 2:
+    if min(len(positives), len(negatives)) < 2:
         return _UNKNOWN
-    mean = np.average(positives[1], weights=positives[0])
-    variance = 0.0
-    for rows, placements in (positives, negatives):
-        count = rows.sum()
-        variance += (rows * (placements - mean) ** 2).sum() / (count - 1) / count
-    half = _quantile(confidence) * math.sqrt(variance)
-    return Interval(float(mean - half), float(mean + half))
+    variance = sum(rows.var(ddof=1) / len(rows) for rows in (positives, negatives))
+    mean, half = float(positives.mean()), _quantile(confidence) * math.sqrt(variance)
+    return Interval(mean - half, mean + half)
 
 
 def redrawn(cells: np.ndarray) -> np.ndarray:

@@ -69,17 +69,16 @@ class _Intervals(beam.CombineFn):
         self._figure, self._confidence = figure, confidence
         self._positive, self._eval_config = positive, eval_config
 
-    def create_accumulator(self) -> np.ndarray:
-        return np.zeros(self._figure.shape)
+    def create_accumulator(self):
+        return self._figure.none()
 
-    def add_input(
-        self, accumulator: np.ndarray, inputs: tfma.metrics.StandardMetricInputs
-    ) -> np.ndarray:
+    def add_input(self, accumulator, inputs: tfma.metrics.StandardMetricInputs):
         label, candidate = self._answer(inputs, self._keys[False][0].model_name)
         baseline = None
         if True in self._keys:
             _, baseline = self._answer(inputs, _baseline(self._eval_config))
-        return accumulator + self._figure.outcome(label, candidate, baseline, self._positive)
+        accumulator += self._figure.outcome(label, candidate, baseline, self._positive)
+        return accumulator
 
     def _answer(self, inputs, model_name: str) -> tuple[np.ndarray, np.ndarray]:
         ((label, prediction, _),) = tfma.metrics.to_label_prediction_example_weight(
@@ -92,10 +91,13 @@ class _Intervals(beam.CombineFn):
         )
         return label, prediction
 
-    def merge_accumulators(self, accumulators: Iterable[np.ndarray]) -> np.ndarray:
-        return sum(accumulators, self.create_accumulator())
+    def merge_accumulators(self, accumulators: Iterable):
+        merged = self.create_accumulator()
+        for accumulator in accumulators:
+            merged += accumulator
+        return merged
 
-    def extract_output(self, accumulator: np.ndarray) -> dict[tfma.metrics.MetricKey, float]:
+    def extract_output(self, accumulator) -> dict[tfma.metrics.MetricKey, float]:
         values = {}
         enough = self._figure.rows(accumulator) >= LEAST_ROWS
         for key in self._judged:

@@ -54,7 +54,7 @@ def test_the_bootstrap_agrees_with_the_exact_interval_of_a_share():
 
 @pytest.mark.parametrize("figure", [ACCURACY, F1, AUC])
 def test_without_rows_nothing_is_known(figure):
-    assert all(math.isnan(bound) for bound in figure.change(np.zeros(figure.shape), 0.95))
+    assert all(math.isnan(bound) for bound in figure.change(figure.none(), 0.95))
 
 
 def test_two_models_that_answer_alike_are_the_same():
@@ -120,14 +120,6 @@ def scored(generator, rows: int, candidate_noise: float, baseline_noise: float) 
     return np.stack([labels, *(1 / (1 + np.exp(-np.array(odds))))], axis=1)
 
 
-def counted(answers: np.ndarray, cells_of, shape: tuple[int, ...]) -> np.ndarray:
-    """answers: see `scored`; cells_of: probabilities -> integers."""
-    cells = np.zeros(shape)
-    labels, candidate, baseline = answers.T
-    np.add.at(cells, (labels.astype(int), cells_of(candidate), cells_of(baseline)), 1)
-    return cells
-
-
 def area(answers: np.ndarray, model: int) -> float:
     """Of how many pairs of a row of the class and another the model, 1 or 2, scores the first higher."""
     of_class = answers[:, 0] == 1
@@ -136,19 +128,19 @@ def area(answers: np.ndarray, model: int) -> float:
 
 def test_the_area_and_its_intervals_are_those_of_all_pairs_of_rows():
     answers = scored(np.random.default_rng(2), 400, 1.3, 1.0)
-    cells = sum(
-        AUC.outcome(np.array(int(label)), np.array([1 - c, c]), np.array([[1 - b, b]]), 1)
-        for label, c, b in answers
-    )
-    assert AUC.rows(cells) == 400
-    assert AUC.value(cells) == pytest.approx(area(answers, 1), abs=2e-3)
+    sums = AUC.none()
+    for label, c, b in answers:
+        label = np.array(int(label))
+        sums += AUC.outcome(label, np.array([1 - c, c]), np.array([[1 - b, b]]), 1)
+    assert AUC.rows(sums) == 400
+    assert AUC.value(sums) == pytest.approx(area(answers, 1))
     generator = np.random.default_rng(3)
     redrawn = [answers[generator.integers(400, size=400)] for _ in range(1000)]
     values = np.array([[area(rows, 1), area(rows, 2)] for rows in redrawn])
     single = np.quantile(values[:, 0], [0.025, 0.975])
     change = np.quantile(values[:, 0] - values[:, 1], [0.025, 0.975])
-    assert AUC.interval(cells, 0.95) == pytest.approx(single, abs=5e-3)
-    assert AUC.change(cells, 0.95) == pytest.approx(change, abs=5e-3)
+    assert AUC.interval(sums, 0.95) == pytest.approx(single, abs=5e-3)
+    assert AUC.change(sums, 0.95) == pytest.approx(change, abs=5e-3)
 
 
 def refused_in_three(rows: int, candidate_noise: float, draws: int) -> np.ndarray:
@@ -158,10 +150,10 @@ def refused_in_three(rows: int, candidate_noise: float, draws: int) -> np.ndarra
     found = []
     for _ in range(draws):
         answers = scored(generator, rows, candidate_noise, 1.0)
-        said = counted(answers, lambda p: (p > 0.5).astype(int), F1.shape)
-        area_of = counted(answers, figures.steps, AUC.shape)
-        of_two = refused(said[None])[0]
-        found.append((*of_two, AUC.change(area_of, confidence).upper < 0))
+        cells = F1.none()
+        np.add.at(cells, tuple((answers > 0.5).astype(int).T), 1)
+        of_two = refused(cells[None])[0]
+        found.append((*of_two, AUC.change(list(answers), confidence).upper < 0))
     return np.array(found)
 
 

@@ -30,7 +30,7 @@ def test_a_floor_of_a_slice_that_does_not_read_as_one_is_refused(floors):
         load_task("mrpc").override({"slice_floors": floors})
 
 
-@pytest.mark.parametrize("name", ["epoch", "auc_floor"])
+@pytest.mark.parametrize("name", ["epoch", "calibration_floor"])
 def test_an_unknown_setting_is_answered_with_all_there_are(name):
     with pytest.raises(InputError, match="accuracy_floor") as error:
         load_task("mrpc").override({name: "1"})
