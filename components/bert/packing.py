@@ -8,7 +8,6 @@ not run it again.
 import dataclasses
 
 import tensorflow as tf
-import tensorflow_text as tf_text
 
 from components.bert.tokenizer import Vocabulary
 
@@ -30,13 +29,68 @@ def pack_pair(
       input_word_ids and input_type_ids, int32 [batch, (row length)]; type 0 up to and with the first
       [SEP], then 1 (https://arxiv.org/abs/1810.04805, figure 2).
     """
-    segments = tf_text.RoundRobinTrimmer(max_length - 3).trim([first, second])
-    ids, types = tf_text.combine_segments(
-        segments,
-        start_of_sequence_id=vocabulary.id_of("[CLS]"),
-        end_of_segment_id=vocabulary.id_of("[SEP]"),
+    room = max_length - 3
+    first_length, second_length = _lengths(first), _lengths(second)
+    # The longer one loses its last piece until both fit, the second one where both are as long.
+    kept = tf.minimum(first_length, tf.maximum(room - second_length, (room + 1) // 2))
+    return _rows(
+        Segments(first.flat_values, _starts(first), kept),
+        Segments(second.flat_values, _starts(second), tf.minimum(second_length, room - kept)),
+        vocabulary,
     )
-    return {"input_word_ids": ids, "input_type_ids": types}
+
+
+@dataclasses.dataclass(frozen=True)
+class Segments:
+    """A part of each row.
+
+    Attributes:
+      pieces: ids, int32 [n].
+      start: where in them the part of each row begins, int32 [rows].
+      length: its word pieces, int32 [rows].
+    """
+
+    pieces: tf.Tensor
+    start: tf.Tensor
+    length: tf.Tensor
+
+
+def _rows(first: Segments, second: Segments, vocabulary: Vocabulary) -> Rows:
+    """[CLS] first [SEP] second [SEP]: see `pack_pair`.
+
+    Index arithmetic over all word pieces at once. tf.text's ragged operations do the same with many more
+    small ones and checks, which take longer than the encoder where a server is asked for one row.
+    """
+    lengths = first.length + second.length + 3
+    ends = tf.cumsum(lengths)
+    row = tf.repeat(tf.range(tf.size(lengths)), lengths)
+
+    def of_row(values: tf.Tensor) -> tf.Tensor:
+        return tf.gather(values, row)
+
+    total = tf.size(row)
+    position = tf.range(total) - of_row(ends - lengths)
+    first_end = of_row(first.length) + 1  # the position of the first [SEP]
+    known = tf.concat([first.pieces, second.pieces, [0]], axis=0)  # of a batch without pieces, too
+    in_second = tf.size(first.pieces) + of_row(second.start) + position - first_end - 1
+    index = tf.where(position < first_end, of_row(first.start) + position - 1, in_second)
+    is_mark = (position == 0) | (position == first_end) | (position == of_row(lengths) - 1)
+    marks = tf.where(position == 0, vocabulary.id_of("[CLS]"), vocabulary.id_of("[SEP]"))
+    ids = tf.where(is_mark, marks, tf.gather(known, tf.where(is_mark, 0, index)))
+    types = tf.cast(position > first_end, tf.int32)
+    splits = tf.concat([[0], tf.cast(ends, tf.int64)], axis=0)
+    return {
+        name: tf.RaggedTensor.from_row_splits(values, splits, validate=False)
+        for name, values in (("input_word_ids", ids), ("input_type_ids", types))
+    }
+
+
+def _lengths(ragged: tf.RaggedTensor) -> tf.Tensor:
+    return tf.cast(ragged.row_lengths(), tf.int32)
+
+
+def _starts(ragged: tf.RaggedTensor) -> tf.Tensor:
+    return tf.cast(ragged.row_starts(), tf.int32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,29 +131,24 @@ def pack_windows(
     Returns:
       At least one window an example, with input_word_ids and input_type_ids as of `pack_pair`.
     """
-    room = max_length - 3 - tf.cast(question.row_lengths(), tf.int32)  # [batch]
-    pieces = tf.cast(context.row_lengths(), tf.int32)
+    asked, pieces = _lengths(question), _lengths(context)
+    room = max_length - 3 - asked  # [batch]
     step = room - stride
     counts = 1 + tf.maximum(0, -((room - pieces) // step))  # rounded up
     example = tf.repeat(tf.range(tf.size(counts)), counts)
-    start = tf.ragged.range(counts).flat_values * tf.gather(step, example)
-    length = tf.minimum(tf.gather(room, example), tf.gather(pieces, example) - start)
-    first = tf.cast(tf.gather(context.row_starts(), example), tf.int32) + start
-    parts = tf.ragged.range(first, first + length, row_splits_dtype=tf.int64)
-    parts = parts.with_flat_values(tf.gather(context.flat_values, parts.flat_values))
-    questions = tf.gather(question, example)
-    ids, types = tf_text.combine_segments(
-        [questions, parts],
-        start_of_sequence_id=vocabulary.id_of("[CLS]"),
-        end_of_segment_id=vocabulary.id_of("[SEP]"),
+
+    def of_example(values: tf.Tensor) -> tf.Tensor:
+        return tf.gather(values, example)
+
+    window = tf.range(tf.size(example)) - of_example(tf.cumsum(counts, exclusive=True))
+    start = window * of_example(step)
+    length = tf.minimum(of_example(room), of_example(pieces) - start)
+    rows = _rows(
+        Segments(question.flat_values, of_example(_starts(question)), of_example(asked)),
+        Segments(context.flat_values, of_example(_starts(context)) + start, length),
+        vocabulary,
     )
-    return Windows(
-        rows={"input_word_ids": ids, "input_type_ids": types},
-        example=example,
-        start=start,
-        length=length,
-        offset=2 + tf.cast(questions.row_lengths(), tf.int32),
-    )
+    return Windows(rows, example, start, length, offset=2 + of_example(asked))
 
 
 def pad(rows: Rows) -> dict[str, tf.Tensor]:
