@@ -1,6 +1,7 @@
 """What the Evaluator found, read from TFMA's own files."""
 
 import dataclasses
+import math
 from collections.abc import Collection
 
 from components.metrics.intervals import Interval
@@ -44,6 +45,11 @@ class Measured:
     change: Change | None
     floor: float | None
     refused: str | None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the rows do not tell, as those of one class tell nothing of a ranking."""
+        return self.interval is not None and math.isnan(self.interval.lower)
 
 
 @dataclasses.dataclass(frozen=True)

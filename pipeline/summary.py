@@ -1,6 +1,5 @@
 """The first lines and the closing table of a run."""
 
-import math
 import shlex
 
 from rich import box
@@ -99,15 +98,14 @@ def _slices_refused(outcome: Outcome) -> list[str]:
 
 def _weakest(outcome: Outcome) -> str | None:
     """Where the first metric of the gate is lowest, among slices with rows enough."""
-    judged = [(s.metrics[0].candidate, s) for s in outcome.slices if s.is_judged]
-    known = [(value, s) for value, s in judged if not math.isnan(value)]
+    known = [s for s in outcome.slices if s.is_judged and not s.metrics[0].is_unknown]
     if not known:
         return None
-    value, weakest = min(known, key=lambda pair: pair[0])
+    weakest = min(known, key=lambda s: s.metrics[0].candidate)
     metric = weakest.metrics[0]
     return (
-        f"{metric.name} {value:.4f} ({_range(metric.interval, '')}) on the {weakest.rows} rows where "
-        f"{weakest.slice} is {weakest.value}"
+        f"{metric.name} {metric.candidate:.4f} ({_range(metric.interval, '')}) on the "
+        f"{weakest.rows} rows where {weakest.slice} is {weakest.value}"
     )
 
 

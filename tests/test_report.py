@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import html.parser
+import math
 import pathlib
 import re
 import shutil
@@ -18,9 +19,9 @@ from components.metrics.results import metrics_by_slice
 from components.rows_compared import Answer, ComparedRow
 from components.tensorboard import _cell
 from pipeline.history import metadata_file, read_runs, run_numbered
-from pipeline.measured import Measured
+from pipeline.measured import Measured, Sliced
 from pipeline.report.charts import line_chart
-from pipeline.report.evaluation import Bar, SliceGroup
+from pipeline.report.evaluation import Bar, SliceGroup, slice_groups
 from pipeline.report.page import Evaluation, render, row_groups, write_report
 from pipeline.runs import main as list_runs
 from tests.conftest import Project
@@ -119,6 +120,14 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script(runs):
         a["content"] for _, a in elements.found if "content" in a and "src" in a["content"]
     )
     assert "default-src 'none'" in policy and "script-src 'sha256-" in policy
+
+
+def test_a_metric_that_a_slice_tells_nothing_of_has_no_bar():
+    """TFMA's AUC is 0 over rows of one class."""
+    unknown = Measured("auc", 0.0, Interval(math.nan, math.nan), None, None, None, None)
+    known = Measured("accuracy", 0.8, Interval(0.7, 0.9), None, None, None, None)
+    (group,) = slice_groups([Sliced("label", "1", 40, [known, unknown])])
+    assert (group.metric, [bar.metric for bar in group.bars]) == ("accuracy", [known])
 
 
 def test_rows_are_grouped_by_who_was_right():

@@ -42,6 +42,8 @@ def slice_groups(slices: Sequence[Sliced]) -> list[SliceGroup]:
     bars: dict[tuple[str, str], list[Bar]] = {}
     for one in slices:
         for metric in one.metrics:
+            if metric.is_unknown and not metric.refused:
+                continue
             bar = Bar(one.value, one.rows, metric, one.is_judged)
             bars.setdefault((metric.name, one.slice), []).append(bar)
     return [
