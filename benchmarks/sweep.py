@@ -26,7 +26,7 @@ import tensorflow as tf
 from benchmarks.tensorflow_systems import examples_of, read_raw
 from components.batches import training_rows
 from components.bert.hub import Encoder, resolve
-from components.bert.precision import choose, rewritten_to
+from components.bert.precision import choose, refuse_xla_without_gpu, rewritten_to
 from components.bert.presets import DEFAULT_ENCODER
 from components.bert.tokenizer import Vocabulary
 from components.checkpoints import training_key
@@ -120,6 +120,8 @@ def judged(task: Task, examples: tf.data.Dataset, encoder: Encoder) -> dict:
     """Trains with the task's settings; what they were, and the loss on what was held out."""
     started = time.monotonic()
     hyperparameters = task.hyperparameters
+    if hyperparameters.xla:
+        refuse_xla_without_gpu()
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
     rows, held_out = (
         training_rows(examples, task.head, vocabulary, hyperparameters, part).cache()
@@ -130,7 +132,7 @@ def judged(task: Task, examples: tf.data.Dataset, encoder: Encoder) -> dict:
     model = build_model(task.head, encoder, hyperparameters)
     validation = Validation(model, task.head, held_out, hyperparameters)
     precision = choose(hyperparameters.precision)
-    with rewritten_to(precision):
+    with rewritten_to(precision, hyperparameters.xla):
         fit(model, task.head, rows, hyperparameters, "", precision)
         loss = validation.look(hyperparameters.epochs)
     return {

@@ -60,7 +60,7 @@ def main() -> None:
 def project_epoch(rows: tf.data.Dataset, task, encoder: Encoder, precision: str):
     """One epoch as the Trainer does it: a function that does it and returns its facts."""
     hyperparameters, lengths = task.hyperparameters, lengths_of(rows)
-    batches = training_batches(rows, len(lengths), hyperparameters.batch_size, seed=0)
+    batches = training_batches(rows, len(lengths), hyperparameters, seed=0)
     model = build_model(task.head, encoder, hyperparameters)
     optimizer = adamw(WarmupLinearDecay(1e-5, _TOTAL_STEPS, _WARMUP_STEPS), 0.01, 1.0, 1.0)
     optimizer.build(model.trainable_variables)

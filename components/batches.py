@@ -12,6 +12,8 @@ _as_it_stands = tf.autograph.experimental.do_not_convert
 _PARSED_AT_ONCE = 256
 _BATCHES_SORTED_AT_ONCE = 50
 _HASHES = 1_000_000
+# XLA compiles a step for each shape, and gives up where they are more than ten.
+_LENGTHS_FOR_XLA = 8
 
 
 def read_examples(files: Sequence[str], feature_spec: dict) -> tf.data.Dataset:
@@ -89,7 +91,7 @@ def count_rows(rows: tf.data.Dataset) -> int:
 
 
 def training_batches(
-    rows: tf.data.Dataset, row_count: int, batch_size: int, seed: int
+    rows: tf.data.Dataset, row_count: int, hyperparameters, seed: int
 ) -> tf.data.Dataset:
     """Every row once, in an order that `seed` fixes and that each pass over the data set changes.
 
@@ -97,14 +99,23 @@ def training_batches(
     padding; then the batches are shuffled, so that length says nothing about time.
 
     Returns:
-      (inputs, targets): int32 [batch, longest row of the batch] each, and dense targets.
+      (inputs, targets): int32 [batch, longest row of the batch] each, and dense targets. For XLA the
+        length is the next of a few.
     """
+    batch_size = hyperparameters.batch_size
     pool = batch_size * _BATCHES_SORTED_AT_ONCE
 
     @_as_it_stands
     def sort_by_length(inputs, targets):
         order = tf.argsort(inputs["input_word_ids"].row_lengths())
         return tf.nest.map_structure(lambda value: tf.gather(value, order), (inputs, targets))
+
+    @_as_it_stands
+    def padded(inputs, targets):
+        inputs = pad(inputs)
+        if hyperparameters.xla:
+            inputs = _to_one_of_few_lengths(inputs, hyperparameters.max_length)
+        return inputs, targets
 
     return (
         rows.shuffle(min(row_count, 100_000), seed=seed, reshuffle_each_iteration=True)
@@ -113,6 +124,13 @@ def training_batches(
         .unbatch()
         .ragged_batch(batch_size)
         .shuffle(_BATCHES_SORTED_AT_ONCE, seed=seed, reshuffle_each_iteration=True)
-        .map(lambda inputs, targets: (pad(inputs), targets), num_parallel_calls=tf.data.AUTOTUNE)
+        .map(padded, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )
+
+
+def _to_one_of_few_lengths(inputs: dict[str, tf.Tensor], longest: int) -> dict[str, tf.Tensor]:
+    step = -(-longest // _LENGTHS_FOR_XLA)
+    length = tf.shape(inputs["input_word_ids"])[1]
+    more = tf.minimum(-(-length // step) * step, longest) - length
+    return {name: tf.pad(value, [[0, 0], [0, more]]) for name, value in inputs.items()}

@@ -83,7 +83,7 @@ def fit(
         epoch, skipped = divmod(done, steps_per_epoch)
         # Another order in each epoch, known without going through the epochs before.
         seed = hyperparameters.seed + 1_000_003 * epoch
-        batches = training_batches(rows, row_count, hyperparameters.batch_size, seed)
+        batches = training_batches(rows, row_count, hyperparameters, seed)
         iterator = iter(shares(batches.skip(skipped), model.distribute_strategy, parts))
         for _ in range(skipped, steps_per_epoch):
             watch.add(run_step(iterator))

@@ -11,7 +11,7 @@ import tensorflow_transform as tft
 from components.batches import count_untrainable, read_examples, training_rows
 from components.bert.hub import Encoder
 from components.bert.layers import droppers
-from components.bert.precision import choose, rewritten_to
+from components.bert.precision import choose, refuse_xla_without_gpu, rewritten_to
 from components.bert.tokenizer import Vocabulary
 from components.checkpoints import Checkpoints, remove_abandoned, training_key
 from components.fit import fit
@@ -57,6 +57,8 @@ def train(job: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
     head = load(config["head"])
     encoder = Encoder.from_json(config["encoder"])
     hyperparameters = load(config["hyperparameters"])
+    if hyperparameters.xla:
+        refuse_xla_without_gpu()
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
     transform = tft.TFTransformOutput(job["transform_graph_path"])
 
@@ -78,7 +80,7 @@ def train(job: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
     progress.info("training in %s", precision)
     checkpoints = _checkpoints(config, files, is_chief(strategy))
     log_dir = job["model_run_dir"] if is_chief(strategy) else ""
-    with rewritten_to(precision):
+    with rewritten_to(precision, hyperparameters.xla):
         fit(model, head, rows, hyperparameters, log_dir, precision, checkpoints, held_out)
     if not is_chief(strategy):
         return

@@ -30,15 +30,15 @@ class Validation(tf.Module):
           InputError: there are none.
         """
         super().__init__()
-        self._model, self._patience = model, hyperparameters.patience
+        self._model, self._hyperparameters = model, hyperparameters
         self._count = count_rows(rows)
         if not self._count:
             raise InputError(
                 f"validation_share is {hyperparameters.validation_share} and holds out no row of the "
                 "train split. Pass a larger --set validation_share=, or 0 to train without."
             )
-        self._rows, self._batch_size = rows, hyperparameters.batch_size
-        self._steps = -(-self._count // self._batch_size)
+        self._rows = rows
+        self._steps = -(-self._count // hyperparameters.batch_size)
         self._sum_losses = _loss_step(model, head)
         self.loss = tf.Variable(float("inf"), trainable=False)
         self.epoch = tf.Variable(0, trainable=False, dtype=tf.int64)
@@ -48,7 +48,7 @@ class Validation(tf.Module):
     def look(self, epoch: int) -> float:
         """The mean loss after `epoch` epochs; takes note of the weights if it is the lowest."""
         # Made anew: of one data set, each pass would have another order, and other last bits.
-        batches = training_batches(self._rows, self._count, self._batch_size, seed=0)
+        batches = training_batches(self._rows, self._count, self._hyperparameters, seed=0)
         iterator = iter(shares(batches, self._model.distribute_strategy))
         loss = sum(float(self._sum_losses(iterator)) for _ in range(self._steps)) / self._count
         if loss < float(self.loss):
@@ -60,7 +60,8 @@ class Validation(tf.Module):
 
     def is_over(self, epoch: int) -> bool:
         """Whether `patience` epochs have brought nothing, `epoch` of them being done."""
-        return bool(self._patience) and epoch - int(self.epoch) >= self._patience
+        patience = self._hyperparameters.patience
+        return bool(patience) and epoch - int(self.epoch) >= patience
 
     def take_best(self) -> None:
         """Gives the model the weights that were best."""

@@ -57,7 +57,7 @@ def train(
     resolved = resolve(encoder)
     with (strategy or tf.distribute.get_strategy()).scope():
         model = trainer.build_model(task.head, resolved, task.hyperparameters)
-    with rewritten_to("float32"):
+    with rewritten_to("float32", task.hyperparameters.xla):
         fit(
             *(model, task.head, random_rows(), task.hyperparameters),
             *(log_dir, "float32", checkpoints, held_out),

@@ -1,8 +1,9 @@
-"""Mixed precision for any encoder, by a rewrite of the graph.
+"""Mixed precision and XLA for any encoder, by a rewrite of the graph.
 
 A SavedModel has its types fixed in its graph, so a Keras policy does not reach inside. TensorFlow's
 graph optimizer does: matrix products and what is safe beside them run in 16 bits, sums over many
-elements and all variables stay in 32. It acts while training only; what is exported is in 32 bits.
+elements and all variables stay in 32. XLA compiles what of a graph it can into functions of its own.
+Both act while training only; what is exported is in 32 bits.
 """
 
 import contextlib
@@ -10,6 +11,8 @@ import pathlib
 from collections.abc import Iterator
 
 import tensorflow as tf
+
+from components.errors import InputError
 
 # The graph optimizer's option for each type.
 _REWRITES = {
@@ -49,14 +52,29 @@ def _of_cpu(cpuinfo: pathlib.Path) -> str:
     return "bfloat16" if _CPU_FLAGS & set(flags) else "float32"
 
 
+def refuse_xla_without_gpu() -> None:
+    """Raises InputError where training would be on a CPU."""
+    if not tf.config.list_physical_devices("GPU"):
+        raise InputError(
+            "xla is true, and there is no GPU. On a CPU TensorFlow's XLA multiplies no bfloat16, and in "
+            "float32 compiling takes longer than it saves. Leave --set xla= out."
+        )
+
+
 @contextlib.contextmanager
-def rewritten_to(precision: str) -> Iterator[None]:
-    """Functions that run for the first time in this block run in `precision`, see `choose`."""
+def rewritten_to(precision: str, xla: bool = False) -> Iterator[None]:
+    """Functions that run for the first time in this block run in `precision`, see `choose`.
+
+    With `xla`, what can be of them is compiled, once for each shape; on a CPU, only where TF_XLA_FLAGS
+    was --tf_xla_cpu_global_jit when TensorFlow ran its first function.
+    """
     asked = _REWRITES[precision]
     before = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options(asked)
+    tf.config.optimizer.set_jit("autoclustering" if xla else "")
     try:
         yield
     finally:
         restored = {name: before.get(name, False) for name in asked}
         tf.config.optimizer.set_experimental_options(restored)
+        tf.config.optimizer.set_jit("")

@@ -144,6 +144,7 @@ class Hyperparameters:
       patience: epochs without a lower validation loss after which training stops; 0 for never.
       accumulate: into how many parts a batch is cut, on each device, when it does not fit in memory;
         the step is the same.
+      xla: whether TensorFlow compiles what it can of a step, on a GPU; see docs/gpu.md.
     """
 
     epochs: int = 3
@@ -161,6 +162,7 @@ class Hyperparameters:
     validation_share: float = 0.0
     patience: int = 0
     accumulate: int = 1
+    xla: bool = False
 
     def __post_init__(self):
         if self.precision not in PRECISIONS:
@@ -348,8 +350,8 @@ def _parse(name: str, text: str, known: Mapping[str, Any]) -> Any:
         )
     kind = type(known[name])
     try:
-        return kind(text)
-    except ValueError:
+        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
         raise InputError(
             f"--set {name}={text}: {text!r} is not a valid {kind.__name__}. "
             f"An example: --set {name}={known[name]}"

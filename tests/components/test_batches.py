@@ -1,8 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from components.batches import count_rows, training_batches
+from components.tasks.base import Hyperparameters
 
 
 @pytest.fixture
@@ -14,10 +17,13 @@ def rows():
     return tf.data.Dataset.from_tensor_slices((inputs, tf.range(200)))
 
 
-def epoch(rows, seed=0):
+SETTINGS = Hyperparameters(batch_size=16, max_length=40)
+
+
+def epoch(rows, seed=0, settings=SETTINGS):
     return [
         (inputs["input_word_ids"].numpy(), targets.numpy())
-        for inputs, targets in training_batches(rows, 200, 16, seed)
+        for inputs, targets in training_batches(rows, 200, settings, seed)
     ]
 
 
@@ -42,6 +48,14 @@ def test_a_seed_fixes_the_order_and_every_pass_has_its_own(rows):
 
     assert order(epoch(rows, seed=1)) == order(epoch(rows, seed=1))
     assert order(epoch(rows, seed=1)) != order(epoch(rows, seed=2))
-    twice = training_batches(rows, 200, 16, seed=1).repeat(2)
+    twice = training_batches(rows, 200, SETTINGS, seed=1).repeat(2)
     targets = [t.numpy().tolist() for _, t in twice]
     assert targets[:13] != targets[13:]
+
+
+def test_xla_gets_the_same_batches_in_a_few_lengths(rows):
+    few = epoch(rows, settings=dataclasses.replace(SETTINGS, xla=True))
+    assert {ids.shape[1] for ids, _ in few} <= set(range(5, 41, 5))
+    for (ids, targets), (longer, same) in zip(epoch(rows), few, strict=True):
+        assert targets.tolist() == same.tolist()
+        assert (longer[:, : ids.shape[1]] == ids).all() and not longer[:, ids.shape[1] :].any()

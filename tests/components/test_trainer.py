@@ -10,6 +10,7 @@ import tensorflow as tf
 from components import trainer
 from components.bert.hub import resolve
 from components.bert.precision import rewritten_to
+from components.errors import InputError
 from components.fit import fit
 from components.tasks import load_task
 from components.values import dump
@@ -28,6 +29,18 @@ def test_a_step_moves_every_weight(tiny_encoder, tmp_path, precision):
         assert np.isfinite(variable.numpy()).all()
         if "pooler" not in variable.name:  # The pair head does not look at it.
             assert not np.array_equal(variable.numpy(), old), variable.name
+
+
+@pytest.mark.skipif(tf.config.list_physical_devices("GPU") != [], reason="there is a GPU")
+def test_xla_is_refused_on_a_cpu_before_anything_is_read(tiny_encoder):
+    task = load_task("mrpc").override({"xla": "true"})
+    config = {
+        "head": dump(task.head),
+        "encoder": resolve(tiny_encoder).to_json(),
+        "hyperparameters": dump(task.hyperparameters),
+    }
+    with pytest.raises(InputError, match=r"no GPU.*Leave --set xla= out\."):
+        trainer.train({"custom_config": config}, tf.distribute.get_strategy())
 
 
 def test_a_second_attempt_goes_on_and_leaves_no_checkpoint(

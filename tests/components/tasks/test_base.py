@@ -13,6 +13,13 @@ def test_override_replaces_hyperparameters_and_thresholds():
     assert task.thresholds["accuracy"] == load_task("mrpc").thresholds["accuracy"]
 
 
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False)])
+def test_a_switch_is_read_as_one(text, value):
+    assert load_task("mrpc").override({"xla": text}).hyperparameters.xla is value
+    with pytest.raises(InputError, match="'1' is not a valid bool"):
+        load_task("mrpc").override({"xla": "1"})
+
+
 def test_the_floors_of_slices_are_read_as_they_are_shown():
     floors = "accuracy:label:1:0.8,f1:words:55+:0.75"
     task = load_task("mrpc").override({"slice_floors": floors})
