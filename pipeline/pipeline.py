@@ -42,8 +42,6 @@ from pipeline.fingerprint import code_sha256
 def create_pipeline(config: PipelineConfig) -> Pipeline:
     """Ingest, check, tokenize, train, judge, try, push."""
     task = config.task
-    head_and_encoder = {"head": dump(task.head), "encoder": config.encoder.to_json()}
-    head_module = type(task.head).__module__
     check_slice_rows(task, f"{config.data}/{config.eval_split}")
 
     examples = ImportExampleGen(
@@ -56,16 +54,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
     )
     data_gate = DataGate(anomalies=validator.outputs["anomalies"])
 
-    transform = Transform(
-        examples=examples.outputs["examples"],
-        schema=schema.outputs["schema"],
-        preprocessing_fn="components.transform.preprocessing_fn",
-        disable_statistics=True,  # PieceStatistics' are the ones that are looked at
-        custom_config={
-            **head_and_encoder,
-            "code": code_sha256("components.transform", head_module),
-        },
-    )
+    transform = _transform(config, examples, schema)
     transform.add_upstream_node(data_gate)
 
     piece_statistics = StatisticsGen(
@@ -80,20 +69,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         **({"previous": last.outputs["statistics"]} if last else {}),
     )
 
-    trainer = Trainer(
-        run_fn="components.trainer.run_fn",
-        examples=transform.outputs["transformed_examples"],
-        transform_graph=transform.outputs["transform_graph"],
-        train_args=trainer_pb2.TrainArgs(splits=["train"]),
-        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
-        custom_config={
-            **head_and_encoder,
-            "hyperparameters": dump(task.hyperparameters),
-            "code": code_sha256("components.trainer", head_module),
-            "checkpoints": config.checkpoints,
-            "warm_start": config.warm_start,
-        },
-    )
+    trainer = _trainer(config, transform)
     trainer.add_upstream_node(drift_gate)
 
     baseline = _BASELINES[config.baseline](config, trainer.outputs["model"]).with_id("Baseline")
@@ -108,17 +84,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
     )
 
     model_server = _model_server(config, examples, trainer) if task.serving.model_server else None
-    serving_check = ServingCheck(
-        model=trainer.outputs["model"],
-        model_blessing=evaluator.outputs["blessing"],
-        evaluation=evaluator.outputs["evaluation"],
-        examples=examples.outputs["examples"],
-        split=config.eval_split,
-        limits=json.dumps(dataclasses.asdict(task.serving)),
-        facts=card_facts(config),
-        code=code_sha256("components.serving_check", "components.serving_probe"),
-        **({"server_blessing": model_server.outputs["blessing"]} if model_server else {}),
-    )
+    serving_check = _serving_check(config, examples, trainer, evaluator, model_server)
 
     # Without a model of its own it pushes the copy that ServingCheck has made ready.
     pusher = Pusher(
@@ -166,6 +132,42 @@ def _splits(names: list[str]) -> example_gen_pb2.Input:
     )
 
 
+def _transform(config: PipelineConfig, examples, schema) -> Transform:
+    return Transform(
+        examples=examples.outputs["examples"],
+        schema=schema.outputs["schema"],
+        preprocessing_fn="components.transform.preprocessing_fn",
+        disable_statistics=True,  # PieceStatistics' are the ones that are looked at
+        custom_config=_head_and_encoder(config, "components.transform"),
+    )
+
+
+def _trainer(config: PipelineConfig, transform) -> Trainer:
+    return Trainer(
+        run_fn="components.trainer.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config={
+            **_head_and_encoder(config, "components.trainer"),
+            "hyperparameters": dump(config.task.hyperparameters),
+            "checkpoints": config.checkpoints,
+            "warm_start": config.warm_start,
+        },
+    )
+
+
+def _head_and_encoder(config: PipelineConfig, module: str) -> dict[str, str]:
+    """What `module` is told of both, and the hash of its code with the head's."""
+    head = config.task.head
+    return {
+        "head": dump(head),
+        "encoder": config.encoder.to_json(),
+        "code": code_sha256(module, type(head).__module__),
+    }
+
+
 def _model_server(config: PipelineConfig, examples, trainer) -> InfraValidator:
     return InfraValidator(
         model=trainer.outputs["model"],
@@ -184,6 +186,22 @@ def _model_server(config: PipelineConfig, examples, trainer) -> InfraValidator:
             split_name=config.eval_split,
             num_examples=16,
         ),
+    )
+
+
+def _serving_check(
+    config: PipelineConfig, examples, trainer, evaluator, model_server: InfraValidator | None
+) -> ServingCheck:
+    return ServingCheck(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        evaluation=evaluator.outputs["evaluation"],
+        examples=examples.outputs["examples"],
+        split=config.eval_split,
+        limits=json.dumps(dataclasses.asdict(config.task.serving)),
+        facts=card_facts(config),
+        code=code_sha256("components.serving_check", "components.serving_probe"),
+        **({"server_blessing": model_server.outputs["blessing"]} if model_server else {}),
     )
 
 
