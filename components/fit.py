@@ -66,11 +66,8 @@ def fit(
         total_steps,
         int(total_steps * hyperparameters.warmup_share),
     )
-    with model.distribute_strategy.scope():
-        optimizer = _optimizer(schedule, hyperparameters, precision)
-        optimizer.build(model.trainable_variables)  # else the first step is traced twice
-    parts = hyperparameters.accumulate
-    run_step = training_step(model, head, optimizer, parts)
+    optimizer = _optimizer(model, schedule, hyperparameters, precision)
+    run_step = training_step(model, head, optimizer, hyperparameters.accumulate)
     state = {"model": model, "optimizer": optimizer}
     validation = Validation(model, head, held_out, hyperparameters) if held_out else None
     if validation:
@@ -81,10 +78,8 @@ def fit(
     over = bool(validation) and validation.is_over(done // steps_per_epoch)
     while done < total_steps and not over:
         epoch, skipped = divmod(done, steps_per_epoch)
-        # Another order in each epoch, known without going through the epochs before.
-        seed = hyperparameters.seed + 1_000_003 * epoch
-        batches = training_batches(rows, row_count, hyperparameters, seed)
-        iterator = iter(shares(batches.skip(skipped), model.distribute_strategy, parts))
+        batches = _epoch(rows, row_count, hyperparameters, epoch).skip(skipped)
+        iterator = iter(shares(batches, model.distribute_strategy, hyperparameters.accumulate))
         for _ in range(skipped, steps_per_epoch):
             watch.add(run_step(iterator))
             done += 1
@@ -99,16 +94,32 @@ def fit(
         validation.take_best()
 
 
-def _optimizer(schedule: WarmupLinearDecay, hyperparameters: Hyperparameters, precision: str):
-    optimizer = adamw(
-        schedule,
-        hyperparameters.weight_decay,
-        hyperparameters.clip_norm,
-        hyperparameters.head_learning_rate / hyperparameters.learning_rate,
-    )
-    if precision == "float16":  # Small gradients would be 0 in it.
-        optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
+def _optimizer(
+    model: tf.keras.Model,
+    schedule: WarmupLinearDecay,
+    hyperparameters: Hyperparameters,
+    precision: str,
+) -> tf.keras.optimizers.Optimizer:
+    """With its variables, made in the scope of the model's strategy."""
+    with model.distribute_strategy.scope():
+        optimizer = adamw(
+            schedule,
+            hyperparameters.weight_decay,
+            hyperparameters.clip_norm,
+            hyperparameters.head_learning_rate / hyperparameters.learning_rate,
+        )
+        if precision == "float16":  # Small gradients would be 0 in it.
+            optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
+        optimizer.build(model.trainable_variables)  # else the first step is traced twice
     return optimizer
+
+
+def _epoch(
+    rows: tf.data.Dataset, row_count: int, hyperparameters: Hyperparameters, epoch: int
+) -> tf.data.Dataset:
+    """Batches in another order in each epoch, known without going through the epochs before."""
+    seed = hyperparameters.seed + 1_000_003 * epoch
+    return training_batches(rows, row_count, hyperparameters, seed)
 
 
 class _Watch:
