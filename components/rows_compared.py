@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 (registers the models' ops)
 
+from components.features import values_by_name
 from components.metrics.squad import exact_match
 
 _ROWS_AT_ONCE = 64
@@ -42,17 +43,17 @@ def compare(
       candidate, baseline: folders of SavedModels.
     """
     serialized = list(tf.data.TFRecordDataset(sorted(files), "GZIP").as_numpy_iterator())
-    features = [tf.train.Example.FromString(s).features.feature for s in serialized]
-    expected = [[_text(v) for v in _values(f[head.label_key])] for f in features]
+    rows = [values_by_name(s) for s in serialized]
+    expected = [[_text(value) for value in row[head.label_key]] for row in rows]
     ours = _answers(head, candidate, serialized, expected)
     theirs = _answers(head, baseline, serialized, expected) if baseline else [None] * len(ours)
     return [
         ComparedRow(
-            {name: _text(_values(f[name])[0]) for name in head.text_features},
+            {name: _text(row[name][0]) for name in head.text_features},
             " | ".join(dict.fromkeys(wanted)),
             *answers,
         )
-        for f, wanted, *answers in zip(features, expected, ours, theirs)
+        for row, wanted, *answers in zip(rows, expected, ours, theirs)
     ]
 
 
@@ -78,10 +79,6 @@ def _judge_class(output: dict, expected: list[str]) -> Answer:
 def _judge_text(output: dict, expected: list[str]) -> Answer:
     text = _text(output["answer"])
     return Answer(text, float(output["score"]), exact_match(text, expected) == 1.0)
-
-
-def _values(feature) -> list:
-    return list(getattr(feature, feature.WhichOneof("kind")).value)
 
 
 def _text(value: Any) -> str:

@@ -13,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
+from components.features import values_by_name
+
 # Raw feature -> its values, bytes or numbers.
 Features = Mapping[str, np.ndarray]
 
@@ -89,13 +91,9 @@ def values_of_slice(name: str, files: Sequence[str]) -> Iterator[str]:
     """The value of every row in files of records; `name` may be of a feature, too."""
     for file in files:
         for record in tf.data.TFRecordDataset(file, "GZIP" if file.endswith(".gz") else ""):
-            features = tf.train.Example.FromString(record.numpy()).features.feature
-            row = {key: _values(feature) for key, feature in features.items()}
+            values = values_by_name(record.numpy())
+            row = {key: np.array(value, object) for key, value in values.items()}
             yield SLICES[name](row) if name in SLICES else str(row[name][0])
-
-
-def _values(feature) -> np.ndarray:
-    return np.array(getattr(feature, feature.WhichOneof("kind")).value, object)
 
 
 def _with_slices(extracts, names):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
+from components.features import values_by_name
 from components.metrics import recorded
 
 _ROWS_SHOWN = 20
@@ -48,13 +49,9 @@ def _table(evaluation: str, head, files: Sequence[str]) -> Iterator[str]:
         if answer is None or not left:
             continue
         left -= 1
-        features = tf.train.Example.FromString(serialized).features.feature
-        cells = [_cell(_first(features[name])) for name in names]
+        row = values_by_name(serialized)
+        cells = [_cell(row[name][0]) for name in names]
         yield "| " + " | ".join((*cells, _cell(answer))) + " |"
-
-
-def _first(feature: tf.train.Feature) -> bytes | int | float:
-    return getattr(feature, feature.WhichOneof("kind")).value[0]
 
 
 def _cell(value: bytes | str | int | list[float]) -> str:
