@@ -32,8 +32,9 @@ from components.bert.tokenizer import Vocabulary
 from components.checkpoints import training_key
 from components.errors import InputError
 from components.fit import fit
+from components.settings import parse_settings
 from components.tasks import load_task
-from components.tasks.base import Task, parse_settings
+from components.tasks.base import Task
 from components.trainer import build_model
 from components.validation import Validation
 from components.values import dump

@@ -3,8 +3,9 @@
 import argparse
 
 from components.bert.presets import DEFAULT_ENCODER
+from components.settings import parse_settings
 from components.tasks import load_task, task_names
-from components.tasks.base import Task, parse_settings
+from components.tasks.base import Task
 from pipeline.beam import PROFILES, beam_arguments
 
 

@@ -14,8 +14,8 @@ import pytest
 
 import airflow_dag
 from components.bert.hub import Encoder
+from components.settings import parse_settings
 from components.tasks import load_task
-from components.tasks.base import parse_settings
 from pipeline import compile, graph
 from pipeline.config import PipelineConfig
 from tests.conftest import REPOSITORY

@@ -1,12 +1,11 @@
 """What a task is: data, not a class hierarchy."""
 
 import dataclasses
-import difflib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from components.errors import InputError
+from components.settings import bad_setting, read_setting
 
 # One example before it is one: feature name -> str, bytes, int or a list of one of them.
 Row = dict[str, Any]
@@ -166,26 +165,24 @@ class Hyperparameters:
 
     def __post_init__(self):
         if self.precision not in PRECISIONS:
-            raise _bad_setting("precision", self.precision, f"one of {', '.join(PRECISIONS)}")
+            raise bad_setting("precision", self.precision, f"one of {', '.join(PRECISIONS)}")
         if self.strategy not in STRATEGIES:
-            raise _bad_setting("strategy", self.strategy, f"one of {', '.join(STRATEGIES)}")
+            raise bad_setting("strategy", self.strategy, f"one of {', '.join(STRATEGIES)}")
         for name, least in _LEAST.items():
             if not getattr(self, name) >= least:  # NaN is not, either.
-                raise _bad_setting(name, getattr(self, name), f"{least} or more")
+                raise bad_setting(name, getattr(self, name), f"{least} or more")
         if self.accumulate > self.batch_size:
-            raise _bad_setting(
+            raise bad_setting(
                 "accumulate", self.accumulate, f"batch_size, {self.batch_size}, or less"
             )
         for name in _SHARES:
             if not 0 <= getattr(self, name) < 1:
-                raise _bad_setting(name, getattr(self, name), "at least 0 and less than 1")
+                raise bad_setting(name, getattr(self, name), "at least 0 and less than 1")
         if self.patience and not self.validation_share:
-            raise _bad_setting(
-                "validation_share", self.validation_share, "above 0 to have patience"
-            )
+            raise bad_setting("validation_share", self.validation_share, "above 0 to have patience")
         for name in _POSITIVE:
             if not 0 < getattr(self, name) < math.inf:
-                raise _bad_setting(name, getattr(self, name), "more than 0")
+                raise bad_setting(name, getattr(self, name), "more than 0")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,9 +205,9 @@ class Serving:
     def __post_init__(self):
         for name in ("max_latency_ms", "max_memory_mb"):
             if not getattr(self, name) > 0:
-                raise _bad_setting(name, getattr(self, name), "more than 0")
+                raise bad_setting(name, getattr(self, name), "more than 0")
         if self.keep_versions < 0:
-            raise _bad_setting("keep_versions", self.keep_versions, "0 or more")
+            raise bad_setting("keep_versions", self.keep_versions, "0 or more")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -267,7 +264,7 @@ class Task:
 
     def __post_init__(self):
         if self.drift not in DRIFTS:
-            raise _bad_setting("drift", self.drift, f"one of {', '.join(DRIFTS)}")
+            raise bad_setting("drift", self.drift, f"one of {', '.join(DRIFTS)}")
 
     def settings(self) -> dict[str, Any]:
         """All that `--set` reaches, by name, with the values in force."""
@@ -286,7 +283,7 @@ class Task:
           InputError: an unknown name, or a value that does not read as that type.
         """
         known = self.settings()
-        parsed = {name: _parse(name, text, known) for name, text in changes.items()}
+        parsed = {name: read_setting(name, text, known) for name, text in changes.items()}
         thresholds = {
             metric: Threshold(
                 parsed.get(f"{metric}_floor", t.floor), parsed.get(f"{metric}_margin", t.margin)
@@ -316,7 +313,7 @@ def _parse_slice_floors(text: str) -> tuple[SliceFloor, ...]:
             metric, name, value, floor = part.split(":")
             floors.append(SliceFloor(metric, name, value, float(floor)))
         except ValueError:
-            raise _bad_setting(
+            raise bad_setting(
                 "slice_floors", part, "METRIC:SLICE:VALUE:FLOOR, as accuracy:label:1:0.8"
             ) from None
     return tuple(floors)
@@ -326,33 +323,3 @@ def _replaced(value, changes: Mapping[str, Any]):
     """A dataclass with those of the changes that are fields of it."""
     fields = {field.name for field in dataclasses.fields(value)}
     return dataclasses.replace(value, **{k: v for k, v in changes.items() if k in fields})
-
-
-def _bad_setting(name: str, value: Any, wanted: str) -> InputError:
-    return InputError(f"{name} is {value!r} and must be {wanted}. Pass another --set {name}=.")
-
-
-def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
-    """What `--set NAME=VALUE` was given, for `Task.override`."""
-    for assignment in assignments:
-        if "=" not in assignment:
-            raise InputError(f"--set {assignment}: write --set NAME=VALUE.")
-    return dict(assignment.split("=", 1) for assignment in assignments)
-
-
-def _parse(name: str, text: str, known: Mapping[str, Any]) -> Any:
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise InputError(
-            f"--set {name}={text}: there is no setting {name!r}.{hint} "
-            f"The settings are: {', '.join(known)}."
-        )
-    kind = type(known[name])
-    try:
-        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
-    except (KeyError, ValueError):
-        raise InputError(
-            f"--set {name}={text}: {text!r} is not a valid {kind.__name__}. "
-            f"An example: --set {name}={known[name]}"
-        ) from None
