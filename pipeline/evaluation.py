@@ -6,13 +6,8 @@ import json
 import math
 import pathlib
 
-import tensorflow_model_analysis as tfma
-
-# Not exported by every version of TFMA.
-from tensorflow_model_analysis.proto.config_pb2 import (
-    PerSliceMetricThreshold,
-    PerSliceMetricThresholds,
-)
+# TFMA exports these in some versions, in others only once tfx.components is imported.
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.errors import InputError
 from components.metrics.paired import JUDGED
@@ -27,7 +22,7 @@ _PAIRED = "components.metrics.paired"
 _RECORDED = "components.metrics.recorded"
 
 
-def eval_config(task: Task) -> tfma.EvalConfig:
+def eval_config(task: Task) -> config_pb2.EvalConfig:
     """The Evaluator asks the signature that will be served, and judges the whole split.
 
     It judges those of the slices, too, that have a floor and rows enough.
@@ -44,25 +39,25 @@ def eval_config(task: Task) -> tfma.EvalConfig:
         ),
         key=lambda metric: metric.label,
     )
-    return tfma.EvalConfig(
+    return config_pb2.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(
+            config_pb2.ModelSpec(
                 signature_name=SIGNATURE,
                 label_key=task.head.label_key,
                 prediction_key=task.head.prediction_key,
             )
         ],
         slicing_specs=[
-            tfma.SlicingSpec(),
-            *(tfma.SlicingSpec(feature_keys=[name]) for name in task.slices),
+            config_pb2.SlicingSpec(),
+            *(config_pb2.SlicingSpec(feature_keys=[name]) for name in task.slices),
         ],
         metrics_specs=[
             *(_metrics_spec(label, list(metrics), task) for label, metrics in by_label),
-            tfma.MetricsSpec(
+            config_pb2.MetricsSpec(
                 metrics=[_interval_config(m, task) for m in task.metrics if m.figure],
                 per_slice_thresholds=_slice_thresholds(task),
             ),
-            tfma.MetricsSpec(metrics=[_recorded_config(task)]),
+            config_pb2.MetricsSpec(metrics=[_recorded_config(task)]),
         ],
     )
 
@@ -136,8 +131,8 @@ def _comparable(task: Task) -> list[str]:
     return [metric.name for metric in task.metrics if metric.figure]
 
 
-def _metrics_spec(label: int | None, metrics: list[Metric], task: Task) -> tfma.MetricsSpec:
-    spec = tfma.MetricsSpec(
+def _metrics_spec(label: int | None, metrics: list[Metric], task: Task) -> config_pb2.MetricsSpec:
+    spec = config_pb2.MetricsSpec(
         metrics=[_metric_config(m, task.thresholds.get(m.name)) for m in metrics]
     )
     if label is not None:
@@ -145,21 +140,21 @@ def _metrics_spec(label: int | None, metrics: list[Metric], task: Task) -> tfma.
     return spec
 
 
-def _metric_config(metric: Metric, threshold: Threshold | None) -> tfma.MetricConfig:
+def _metric_config(metric: Metric, threshold: Threshold | None) -> config_pb2.MetricConfig:
     arguments = {"name": metric.name, **metric.config}
     if metric.module:
         # TFX's cache sees the configuration, not the code; the project's metrics take its hash.
         arguments["code"] = code_sha256(metric.module)
-    config = tfma.MetricConfig(
+    config = config_pb2.MetricConfig(
         class_name=metric.class_name, module=metric.module, config=json.dumps(arguments)
     )
     if threshold:
-        floor = tfma.GenericValueThreshold(lower_bound={"value": threshold.floor})
+        floor = config_pb2.GenericValueThreshold(lower_bound={"value": threshold.floor})
         config.per_slice_thresholds.append(_overall(value_threshold=floor))
     return config
 
 
-def _interval_config(metric: Metric, task: Task) -> tfma.MetricConfig:
+def _interval_config(metric: Metric, task: Task) -> config_pb2.MetricConfig:
     """What tells how far the metric may be off, and where TFMA refuses what is worse than the baseline.
 
     Without a baseline TFX drops the threshold.
@@ -172,41 +167,41 @@ def _interval_config(metric: Metric, task: Task) -> tfma.MetricConfig:
         "judged": any(floor.metric == metric.name for floor in task.slice_floors),
         "code": code_sha256(_PAIRED, EXTRACTORS, metric.figure.rpartition(".")[0]),
     }
-    config = tfma.MetricConfig(
+    config = config_pb2.MetricConfig(
         class_name="PairedInterval", module=_PAIRED, config=json.dumps(arguments)
     )
     if threshold := task.thresholds.get(metric.name):
         # Of the change, too: that its best case is no worse than the margin.
-        best_case = tfma.GenericChangeThreshold(
-            direction=tfma.MetricDirection.HIGHER_IS_BETTER,
+        best_case = config_pb2.GenericChangeThreshold(
+            direction=config_pb2.MetricDirection.HIGHER_IS_BETTER,
             absolute={"value": -threshold.margin},
         )
         config.per_slice_thresholds.append(_overall(change_threshold=best_case))
     return config
 
 
-def _slice_thresholds(task: Task) -> dict[str, PerSliceMetricThresholds]:
+def _slice_thresholds(task: Task) -> dict[str, config_pb2.PerSliceMetricThresholds]:
     """Name of a metric of `paired.PairedInterval` -> its floors in slices."""
-    bound = collections.defaultdict(PerSliceMetricThresholds)
+    bound = collections.defaultdict(config_pb2.PerSliceMetricThresholds)
     for asked in task.slice_floors:
-        floor = tfma.GenericValueThreshold(lower_bound={"value": asked.floor})
+        floor = config_pb2.GenericValueThreshold(lower_bound={"value": asked.floor})
         bound[asked.metric + JUDGED].thresholds.add(
-            slicing_specs=[tfma.SlicingSpec(feature_values={asked.slice: asked.value})],
-            threshold=tfma.MetricThreshold(value_threshold=floor),
+            slicing_specs=[config_pb2.SlicingSpec(feature_values={asked.slice: asked.value})],
+            threshold=config_pb2.MetricThreshold(value_threshold=floor),
         )
     return bound
 
 
-def _recorded_config(task: Task) -> tfma.MetricConfig:
+def _recorded_config(task: Task) -> config_pb2.MetricConfig:
     """What ServingCheck holds the exported model to."""
     arguments = {"name": task.head.prediction_key, "code": code_sha256(_RECORDED)}
-    return tfma.MetricConfig(
+    return config_pb2.MetricConfig(
         class_name="RecordedAnswers", module=_RECORDED, config=json.dumps(arguments)
     )
 
 
-def _overall(**threshold) -> PerSliceMetricThreshold:
+def _overall(**threshold) -> config_pb2.PerSliceMetricThreshold:
     """Binds on the whole split only; MetricConfig.threshold would bind on every slice."""
-    return PerSliceMetricThreshold(
-        slicing_specs=[tfma.SlicingSpec()], threshold=tfma.MetricThreshold(**threshold)
+    return config_pb2.PerSliceMetricThreshold(
+        slicing_specs=[config_pb2.SlicingSpec()], threshold=config_pb2.MetricThreshold(**threshold)
     )
