@@ -8,6 +8,7 @@ import sys
 import tensorflow as tf
 
 from components import prepare
+from components.features import values_by_name
 from tests.conftest import REPOSITORY
 
 
@@ -21,11 +22,7 @@ def read_examples(folder):
     """Feature name -> values, of each record in the folder."""
     files = sorted(str(path) for path in pathlib.Path(folder).iterdir())
     for serialized in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
-        features = tf.train.Example.FromString(serialized).features.feature
-        yield {
-            name: list(getattr(feature, feature.WhichOneof("kind")).value)
-            for name, feature in features.items()
-        }
+        yield values_by_name(serialized)
 
 
 def error_of(capsys, arguments):

@@ -58,8 +58,8 @@ class Segments:
 def _rows(first: Segments, second: Segments, vocabulary: Vocabulary) -> Rows:
     """[CLS] first [SEP] second [SEP]: see `pack_pair`.
 
-    Index arithmetic over all word pieces at once. tf.text's ragged operations do the same with many more
-    small ones and checks, which take longer than the encoder where a server is asked for one row.
+    Index arithmetic over all word pieces at once; tf.text's ragged operations do the same with many more
+    small ones and checks.
     """
     lengths = first.length + second.length + 3
     ends = tf.cumsum(lengths)
@@ -68,8 +68,7 @@ def _rows(first: Segments, second: Segments, vocabulary: Vocabulary) -> Rows:
     def of_row(values: tf.Tensor) -> tf.Tensor:
         return tf.gather(values, row)
 
-    total = tf.size(row)
-    position = tf.range(total) - of_row(ends - lengths)
+    position = tf.range(tf.size(row)) - of_row(ends - lengths)
     first_end = of_row(first.length) + 1  # the position of the first [SEP]
     known = tf.concat([first.pieces, second.pieces, [0]], axis=0)  # of a batch without pieces, too
     in_second = tf.size(first.pieces) + of_row(second.start) + position - first_end - 1

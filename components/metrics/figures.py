@@ -107,7 +107,8 @@ class Ranking:
     """The area under the ROC curve: how often a row of the class is scored above one that is not.
 
     Of two rows with the same score, half. The intervals are those of DeLong, DeLong and Clarke-Pearson
-    (1988, doi:10.2307/2531595), from the scores themselves: what is kept grows with the rows.
+    (1988, doi:10.2307/2531595), from the scores themselves: what is kept grows with the rows. They have
+    no width where the order is perfect.
     """
 
     none = staticmethod(list)
@@ -124,7 +125,8 @@ class Ranking:
         return float(np.mean(_placements(sums, model=1)[0])) if sums else math.nan
 
     def interval(self, sums: list[tuple], confidence: float) -> intervals.Interval:
-        return intervals.of_placements(*_placements(sums, model=1), confidence)
+        lower, upper = intervals.of_placements(*_placements(sums, model=1), confidence)
+        return intervals.Interval(max(lower, 0.0), min(upper, 1.0))
 
     def change(self, sums: list[tuple], confidence: float) -> intervals.Interval:
         candidate, baseline = _placements(sums, model=1), _placements(sums, model=2)

@@ -143,6 +143,12 @@ def test_the_area_and_its_intervals_are_those_of_all_pairs_of_rows():
     assert AUC.change(sums, 0.95) == pytest.approx(change, abs=5e-3)
 
 
+def test_an_area_is_never_beyond_1():
+    labels_and_scores = [(True, 0.9, 0.9), (True, 0.4, 0.9), (False, 0.5, 0.1), (False, 0.1, 0.1)]
+    assert AUC.value(labels_and_scores) == 0.75
+    assert AUC.interval(labels_and_scores, 0.95).upper == 1.0
+
+
 def refused_in_three(rows: int, candidate_noise: float, draws: int) -> np.ndarray:
     """Whether the gate refuses each draw for its accuracy, its F1 and its area: [draws, 3]."""
     confidence = load_task("mrpc").confidence
