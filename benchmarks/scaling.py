@@ -3,11 +3,13 @@
     scaling --data data/mrpc --factors 1 10 100                    # in memory, one process
     scaling --data data/mrpc --factors 1 10 100 --beam portable    # a job service with two workers
     scaling --data data/mrpc --beam flink --beam-arg flink_master=HOST:8081 ...
+    scaling --task squad --factors 1 4 16 --evaluator              # the Evaluator, of the eval split
 
-The rows of the data, or of the sample, are repeated by each factor, and each stage is run in a process
-of its own, as Airflow runs it. Seconds are a stage's own, without what it imports; those of `check` are
-a whole process', which reads every row once before a run. `portable` starts Beam's own job service and
-worker pool, unless a job_endpoint is given.
+The rows of the data, or of the sample, are repeated by each factor (for the Evaluator only those of the
+eval split, after one epoch of training), and each stage is run in a process of its own, as Airflow runs
+it. Seconds are a stage's own, without what it imports; those of `check` are of a whole process, which
+reads every row once before a run. `portable` starts Beam's own job service and worker pool, unless a
+job_endpoint is given.
 
 Each measurement replaces the one of the same task, engine and factor in benchmarks/results/scaling.json;
 scaling.md is the table of all of them.
@@ -28,7 +30,7 @@ from benchmarks.job_service import JobService, Used, wait_for
 from benchmarks.places import RESULTS, ROOT, prepared_sample
 from components.bert.presets import DEFAULT_ENCODER
 
-STAGES = ("ImportExampleGen", "StatisticsGen", "Transform")
+BEFORE_TRAINING = ("ImportExampleGen", "StatisticsGen", "Transform")
 WORKERS = 2
 
 
@@ -44,20 +46,26 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--factors", type=int, nargs="+", default=[1, 10])
     parser.add_argument("--beam", default="local")
     parser.add_argument("--beam-arg", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--evaluator", action="store_true", help="measure the Evaluator instead")
     options = parser.parse_args(arguments)
     options.data = options.data or prepared_sample(options.task)
     for factor in options.factors:
         with tempfile.TemporaryDirectory() as scratch:
             measured = measure(options, factor, pathlib.Path(scratch))
         print(json.dumps(measured), flush=True)
-        keep(options.task, options.beam, factor, measured)
+        rows = ", eval rows" if options.evaluator else ""
+        keep(options.task, options.beam + rows, factor, measured)
     print((RESULTS / "scaling.md").read_text())
     return 0
 
 
 def measure(options: argparse.Namespace, factor: int, scratch: pathlib.Path) -> dict:
-    """Rows of all splits, and each stage's seconds, CPU seconds and peak memory by kind of process."""
-    multiply(pathlib.Path(options.data), factor, scratch / "data")
+    """The rows that were repeated; each stage's seconds, CPU seconds, peak memory by kind of process."""
+    measured = ("Evaluator",) if options.evaluator else BEFORE_TRAINING
+    factors = dict.fromkeys(("train", "eval", "test"), factor)
+    if options.evaluator:
+        factors["train"] = 1
+    multiply(pathlib.Path(options.data), factors, scratch / "data")
     service, beam = engine(options.beam, options.beam_arg)
     graph = str(scratch / "run.graph.json")
 
@@ -77,16 +85,17 @@ def measure(options: argparse.Namespace, factor: int, scratch: pathlib.Path) -> 
     shown, check = run(
         *("pipeline.compile", "airflow", "--task", options.task, "--encoder", options.encoder),
         *("--data", str(scratch / "data"), "--output", str(scratch / "output"), *beam),
-        *("--run-id", "scaling"),
+        *("--run-id", "scaling", "--set", "epochs=1"),
         through=service,
     )
-    splits = re.findall(r"([\d,]+) (?:train|eval|test)\b", shown)
+    repeated = "eval|test" if options.evaluator else "train|eval|test"
+    splits = re.findall(rf"([\d,]+) (?:{repeated})\b", shown)
     stages = {"check": check}
     nodes = list(json.loads(pathlib.Path(graph).read_text())["nodes"])
-    for stage in nodes[: nodes.index(STAGES[-1]) + 1]:
-        through = service if stage in STAGES else None
+    for stage in nodes[: nodes.index(measured[-1]) + 1]:
+        through = service if stage in measured else None
         shown, made = run("pipeline.run_node", "--node", stage, through=through)
-        if stage in STAGES:
+        if stage in measured:
             seconds = float(re.search(rf"{stage} +([\d.]+) s", shown)[1])
             stages[stage] = {**made, "seconds": seconds}
     return {"rows": sum(int(count.replace(",", "")) for count in splits), "stages": stages}
@@ -101,12 +110,13 @@ def engine(name: str, given: list[str]) -> tuple[JobService | None, list[str]]:
     return None, ["--beam", name, *arguments]
 
 
-def multiply(data: pathlib.Path, factor: int, output: pathlib.Path) -> None:
-    """Copies every file of every split `factor` times."""
+def multiply(data: pathlib.Path, factors: dict[str, int], output: pathlib.Path) -> None:
+    """Copies every file of a split as often as its factor says."""
     for file in data.glob("*/*.gz"):
-        (output / file.parent.name).mkdir(parents=True, exist_ok=True)
-        for copy in range(factor):
-            shutil.copy(file, output / file.parent.name / f"copy{copy}-{file.name}")
+        split = output / file.parent.name
+        split.mkdir(parents=True, exist_ok=True)
+        for copy in range(factors[split.name]):
+            shutil.copy(file, split / f"copy{copy}-{file.name}")
 
 
 def run_module(scratch: pathlib.Path, *command: str) -> tuple[str, Used]:

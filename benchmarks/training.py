@@ -81,6 +81,8 @@ def draw_rows(data: str, folder: pathlib.Path, count: int) -> None:
     """Writes `count` examples of the train split, evenly spread, for both environments."""
     import tensorflow as tf
 
+    from components.features import values_by_name
+
     files = sorted(map(str, pathlib.Path(data, "train").glob("*")))
     records = list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
     drawn = records[:: max(1, len(records) // count)][:count]
@@ -89,13 +91,7 @@ def draw_rows(data: str, folder: pathlib.Path, count: int) -> None:
             writer.write(record)
     with open(folder / "rows.jsonl", "w") as file:
         for record in drawn:
-            features = tf.train.Example.FromString(record).features.feature
-            row = {name: _values(feature) for name, feature in features.items()}
-            print(json.dumps(row), file=file)
-
-
-def _values(feature) -> list:
-    return [v.decode() for v in feature.bytes_list.value] or list(feature.int64_list.value)
+            print(json.dumps(values_by_name(record), default=bytes.decode), file=file)
 
 
 def commands(task: str, rows: str) -> dict[str, list[str]]:

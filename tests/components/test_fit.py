@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from components.errors import InputError
-from components.fit import Diverged
+from components.watch import Diverged
 from tests.conftest import REPOSITORY
 from tests.tiny_training import STEPS, digest, every_step, train
 
