@@ -4,6 +4,7 @@
 """
 
 import importlib
+import os
 import sys
 
 COMMANDS = ("training", "serving", "quality", "scaling", "sweep")
@@ -14,6 +15,7 @@ def main() -> int:
     if name not in COMMANDS:
         print(f"error: there is no benchmark {name!r}; there are: {', '.join(COMMANDS)}")
         return 2
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's messages of its start
     return importlib.import_module(f"benchmarks.{name}").main(arguments)
 
 

@@ -10,18 +10,22 @@ whose data, encoder, settings and code are the same. Prints mean and standard de
 """
 
 import argparse
+import contextlib
 import glob
 import itertools
 import json
+import logging
 import pathlib
 import statistics
 import sys
 import time
+from collections.abc import Iterator
 
 import components  # noqa: F401 (chooses legacy Keras, before TensorFlow is imported)
 
 # isort: split
 import tensorflow as tf
+from rich.console import Console
 
 from benchmarks.tensorflow_systems import examples_of, read_raw
 from components.batches import training_rows
@@ -52,12 +56,27 @@ def main(arguments: list[str]) -> int:
             )
         encoder = resolve(options.encoder)
         finished = pathlib.Path(options.output, f"{options.task}.jsonl")
-        results = sweep(tasks, files, encoder, finished)
+        with _progress_on_terminal():
+            results = sweep(tasks, files, encoder, finished)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(report(results))
     return 0
+
+
+@contextlib.contextmanager
+def _progress_on_terminal() -> Iterator[None]:
+    """Shows below the finished trainings what the one that runs said last."""
+    logger, handler = logging.getLogger("progress"), logging.Handler()
+    logger.setLevel(logging.INFO)
+    with Console(stderr=True).status("reading the data") as status:
+        handler.emit = lambda record: status.update(record.getMessage())
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
