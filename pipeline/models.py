@@ -9,6 +9,7 @@ Exit codes: 0 done; 2 bad input or usage.
 """
 
 import argparse
+import pathlib
 import sys
 
 from rich import box
@@ -62,13 +63,13 @@ def _table(base: str, metrics: list[str]) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("version", "pushed (UTC)", *metrics, "data", "run"):
-        table.add_column(column, overflow="fold", no_wrap=column not in ("data", "run"))
+        table.add_column(column, overflow="fold", no_wrap=column != "run")
     numbers = versions.versions(base)
     for version in numbers:
         record = versions.read(f"{base}/{version}/{versions.RECORD}")
         card = versions.read(f"{base}/{version}/{versions.CARD}")
         overall = next(iter(card.get("metrics", [])), {})
-        came = record.get("pushed_at", "-").replace("T", " ")[:16]
+        came = record.get("pushed_at", "-").replace("T", "\n")[:16]
         if "rollback_to" in record:
             came += f"\nmodel of {record['rollback_to']}\ninstead of {record['withdrawn']}"
         table.add_row(
@@ -82,9 +83,9 @@ def _table(base: str, metrics: list[str]) -> Table:
 
 
 def _data(data: dict) -> str:
-    """The folder, and the beginning of each source's checksum."""
+    """The folder's name, and the beginning of each source's checksum; the model card has them whole."""
     sources = [source["sha256"][:8] for source in data.get("sources", {}).values()]
-    return "\n".join([data.get("folder", "-"), " ".join(sources)]).strip()
+    return "\n".join([pathlib.PurePath(data.get("folder", "-")).name, *sources])
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ Exit codes: 0 all was answered; 2 bad input or usage.
 import argparse
 import contextlib
 import json
+import math
 import os
 import pathlib
 import sys
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
             with quiet_stderr():
                 _write(_load(version).answers([_named(options.text)]))
         elif options.score:
-            print(json.dumps(score(version, options.score)))
+            print(json.dumps(score(version, options.score), allow_nan=False))
         else:
             _answer_file(version, options.file)
     except InputError as error:
@@ -81,7 +82,10 @@ def _load(version: pathlib.Path):
 
 
 def score(version: pathlib.Path, file: str) -> dict:
-    """{"rows", metric: {"value", "lower", "upper"}} of a labelled file, by the metrics of the gate."""
+    """{"rows", metric: {"value", "lower", "upper"}} of a labelled file, by the metrics of the gate.
+
+    What so few rows do not tell is None.
+    """
     from components.metrics import figures
     from components.tasks import load_task
 
@@ -103,11 +107,11 @@ def score(version: pathlib.Path, file: str) -> dict:
                 sums[name] += figure.outcome(label, said, None, metric.label)
         progress.add(len(some))
     progress.end()
-    scores = {
-        name: {"value": figure.value(sums[name])}
-        | figure.interval(sums[name], task.confidence)._asdict()
-        for name, (_, figure) in judged.items()
-    }
+    scores = {}
+    for name, (_, figure) in judged.items():
+        interval = figure.interval(sums[name], task.confidence)
+        found = {"value": figure.value(sums[name]), **interval._asdict()}
+        scores[name] = {key: None if math.isnan(v) else v for key, v in found.items()}
     return {"rows": len(rows), **scores}
 
 

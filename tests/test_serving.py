@@ -199,6 +199,15 @@ def test_predict_scores_a_file_as_the_gate_did(project, eval_file):
         assert scores[name] == pytest.approx(card["metrics"][0][name], abs=1e-5), name
 
 
+def test_predict_scores_two_rows_by_what_they_tell(project, eval_file):
+    header, *lines = (project.root / eval_file).read_text().splitlines()
+    (project.root / "two.tsv").write_text("\n".join([header, *lines[:2]]) + "\n")
+    run = project.run("-m", "pipeline.predict", str(project.versions()[0]), "--score", "two.tsv")
+    scores = json.loads(run.stdout)
+    assert scores["rows"] == 2 and scores["auc"]["lower"] is None
+    assert scores["accuracy"]["lower"] < scores["accuracy"]["upper"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -45,6 +45,6 @@ def _loss(label: np.ndarray, probabilities: np.ndarray) -> float:
 ACCURACY = figures.Share(_is_right)
 LOSS = figures.Mean(_loss)
 F1 = figures.OfClass(figures.f1_of_class)
-PRECISION = figures.OfClass(figures.precision_of_class)
-RECALL = figures.OfClass(figures.recall_of_class)
+PRECISION = figures.ShareOfClass(figures.precision_of_class, figures.said_to_be)
+RECALL = figures.ShareOfClass(figures.recall_of_class, figures.of_the_class)
 AUC = figures.Ranking()

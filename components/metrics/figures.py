@@ -103,6 +103,23 @@ class OfClass:
 
 
 @dataclasses.dataclass(frozen=True)
+class ShareOfClass(OfClass):
+    """One that is the share of hits among some of the rows.
+
+    Its own interval is that of a share, which has a width where all are hits, too.
+
+    Attributes:
+      among: counts [2, 2] -> how many rows those are.
+    """
+
+    among: Callable[[np.ndarray], np.ndarray]
+
+    def interval(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
+        counts = sums.sum(axis=2)
+        return intervals.of_share(float(counts[1, 1]), float(self.among(counts)), confidence)
+
+
+@dataclasses.dataclass(frozen=True)
 class Ranking:
     """The area under the ROC curve: how often a row of the class is scored above one that is not.
 
@@ -166,14 +183,24 @@ def f1_of_class(counts: np.ndarray) -> np.ndarray:
     return _ratio(hits, hits + counts[..., 0, 1] + counts[..., 1, 0])
 
 
+def said_to_be(counts: np.ndarray) -> np.ndarray:
+    """TP + FP"""
+    return counts[..., :, 1].sum(axis=-1)
+
+
 def precision_of_class(counts: np.ndarray) -> np.ndarray:
     """TP / (TP + FP); NaN where no row is said to be of the class."""
-    return _ratio(counts[..., 1, 1], counts[..., :, 1].sum(axis=-1))
+    return _ratio(counts[..., 1, 1], said_to_be(counts))
+
+
+def of_the_class(counts: np.ndarray) -> np.ndarray:
+    """TP + FN"""
+    return counts[..., 1, :].sum(axis=-1)
 
 
 def recall_of_class(counts: np.ndarray) -> np.ndarray:
     """TP / (TP + FN); NaN where no row is of the class."""
-    return _ratio(counts[..., 1, 1], counts[..., 1, :].sum(axis=-1))
+    return _ratio(counts[..., 1, 1], of_the_class(counts))
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -40,7 +40,7 @@ def test_list_tells_of_each_version(pushed, capsys):
     assert models.main(["list", "--task", "mrpc"]) == 0
     shown = rows(capsys)
     assert [row[0] for row in shown] == list(map(str, pushed))
-    assert shown[1][3:] == ["0.2000", "-", "-", "/data/2", "run", "2"]
+    assert shown[1][2:] == ["0.2000", "-", "-", "2", "run", "2"]
 
 
 def test_rollback_serves_the_version_before_and_records_it(pushed, capsys):

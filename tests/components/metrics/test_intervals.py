@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from components.metrics import figures, intervals
-from components.metrics.classification import ACCURACY, AUC, F1
+from components.metrics.classification import ACCURACY, AUC, F1, PRECISION, RECALL
 from components.tasks import load_task
 
 # Of the MRPC test split, and a pair of models as they differ from seed to seed.
@@ -48,8 +48,16 @@ def test_the_bootstrap_agrees_with_the_exact_interval_of_a_share():
     """Recall of one model is a share of the rows of the class, and those are many."""
     cells = np.zeros((2, 2, 2))
     cells[1, 1, 1], cells[1, 0, 0], cells[0, 0, 0] = 4000, 1000, 5
-    bootstrap = figures.OfClass(figures.recall_of_class).interval(cells, 0.95)
-    assert bootstrap == pytest.approx(intervals.of_share(4000, 5000, 0.95), abs=1e-3)
+    bootstrap = figures.OfClass(RECALL.figure).interval(cells, 0.95)
+    assert bootstrap == pytest.approx(RECALL.interval(cells, 0.95), abs=1e-3)
+
+
+@pytest.mark.parametrize(("figure", "hits", "rows"), [(RECALL, 60, 60), (PRECISION, 60, 78)])
+def test_precision_and_recall_have_the_interval_of_a_share(figure, hits, rows):
+    """Of 60 of 60, too, where a bootstrap would find nothing but 1."""
+    cells = np.zeros((2, 2, 2))
+    cells[1, 1, 1], cells[0, 1, 1], cells[0, 0, 0] = 60, 18, 22
+    assert figure.interval(cells, 0.95) == intervals.of_share(hits, rows, 0.95)
 
 
 @pytest.mark.parametrize("figure", [ACCURACY, F1, AUC])
