@@ -50,7 +50,7 @@ test: setup ## run the tests
 	@$(PYTHON) -m pytest $(ARGS)
 
 test-serving: setup ## the long forms of the serving tests: 32 clients for a minute, 10,000 fuzzed requests, 50 kills
-	@$(PYTHON) -m pytest tests/test_model_server.py tests/components/test_versions.py --long -s $(ARGS)
+	@TF_CPP_MIN_LOG_LEVEL=3 $(PYTHON) -m pytest tests/test_model_server.py tests/components/test_versions.py --long -s $(ARGS)
 
 check: setup ## lint and check the format
 	@$(PYTHON) -m ruff check .

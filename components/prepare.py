@@ -87,6 +87,10 @@ def own_files(task: Task, paths: Mapping[str, str | None]) -> Source:
 
 def official_files(task: Task, folder: str | None) -> Source:
     """The official files in the folder; without one they are downloaded, to the user's cache."""
+    if not task.data.files:
+        raise InputError(
+            f"The task {task.name} has no official files. Pass yours: --train FILE --eval FILE."
+        )
     if not folder:
         cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         folder = os.path.join(cache, "bert-tfx-pipeline", "data", task.name)

@@ -37,19 +37,19 @@ class DataFormat:
     """How the rows of a task are read, in pure Python.
 
     Attributes:
-      files: the official files.
-      read_official: folder of the official files -> split name -> rows.
       read_file: one file of the user's own -> rows.
       key: row -> what makes two rows the same, to find a row that is in train and in eval.
+      files: the official files; () for a task that has none.
+      read_official: folder of the official files -> split name -> rows.
       label: name of the feature with the row's class, if rows have one: every split needs two.
       misalignment: row -> field and problem of an answer that does not stand where the row says,
         None where all do; None for a task whose rows do not say.
     """
 
-    files: tuple[OfficialFile, ...]
-    read_official: Callable[[str], Mapping[str, list[LocatedRow]]]
     read_file: Callable[[str], Iterator[LocatedRow]]
     key: Callable[[Row], tuple]
+    files: tuple[OfficialFile, ...] = ()
+    read_official: Callable[[str], Mapping[str, list[LocatedRow]]] | None = None
     label: str | None = None
     misalignment: Callable[[Row], str | None] | None = None
 
