@@ -87,7 +87,7 @@ def own_files(task: Task, paths: Mapping[str, str | None]) -> Source:
 
 def official_files(task: Task, folder: str | None) -> Source:
     """The official files in the folder; without one they are downloaded, to the user's cache."""
-    if not task.data.files:
+    if not task.data.read_official:
         raise InputError(
             f"The task {task.name} has no official files. Pass yours: --train FILE --eval FILE."
         )

@@ -39,8 +39,8 @@ class DataFormat:
     Attributes:
       read_file: one file of the user's own -> rows.
       key: row -> what makes two rows the same, to find a row that is in train and in eval.
-      files: the official files; () for a task that has none.
-      read_official: folder of the official files -> split name -> rows.
+      files: the official files.
+      read_official: folder of the official files -> split name -> rows; None where there are none.
       label: name of the feature with the row's class, if rows have one: every split needs two.
       misalignment: row -> field and problem of an answer that does not stand where the row says,
         None where all do; None for a task whose rows do not say.
