@@ -82,13 +82,18 @@ def tiny_encoder(tmp_path_factory) -> str:
     return write_tiny_encoder(str(tmp_path_factory.mktemp("tiny") / "encoder"), words)
 
 
-@pytest.fixture(scope="session")
-def project(tmp_path_factory, tiny_encoder) -> Project:
-    """Before any run."""
-    root = tmp_path_factory.mktemp("project")
+def copy_of_source(root: pathlib.Path) -> pathlib.Path:
+    """The folder, with what a run on this machine needs in it."""
     for name in ("components", "pipeline", "schema", "samples"):
         shutil.copytree(REPOSITORY / name, root / name)
     shutil.copy(REPOSITORY / "local_runner.py", root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory, tiny_encoder) -> Project:
+    """Before any run."""
+    root = copy_of_source(tmp_path_factory.mktemp("project"))
     copy = Project(root, tiny_encoder)
     prepared = copy.run(
         "-m", "components.prepare", "mrpc", "--source", "samples/mrpc", "--output", "data"

@@ -5,19 +5,16 @@ import shutil
 
 import pytest
 
-from tests.conftest import REPOSITORY, Project, stages
+from tests.conftest import REPOSITORY, Project, copy_of_source, stages
 
 ANIMALS = ("cat", "dog", "horse", "hen", "goose", "goat", "cow", "pig")
 PLACES = ("house", "garden", "barn", "field", "yard", "river")
 
 
 @pytest.fixture(scope="module")
-def copy(project, tmp_path_factory) -> Project:
+def copy(tiny_encoder, tmp_path_factory) -> Project:
     """The source with the task added, and its data: 96 train and 48 eval rows."""
-    root = tmp_path_factory.mktemp("third")
-    for name in ("components", "pipeline", "schema"):
-        shutil.copytree(REPOSITORY / name, root / name)
-    shutil.copy(REPOSITORY / "local_runner.py", root)
+    root = copy_of_source(tmp_path_factory.mktemp("third"))
     shutil.copy(REPOSITORY / "tests" / "nli_task.py", root / "components" / "tasks" / "nli.py")
     shutil.copy(REPOSITORY / "tests" / "nli_schema.pbtxt", root / "schema" / "nli.pbtxt")
     rows = [
@@ -35,7 +32,7 @@ def copy(project, tmp_path_factory) -> Project:
     for split, some in (("train", rows[:96]), ("eval", rows[96:])):
         lines = ["sentence1\tsentence2\tlabel", *some]
         (root / f"{split}.tsv").write_text("\n".join(lines) + "\n")
-    return Project(root, project.encoder)
+    return Project(root, tiny_encoder)
 
 
 def test_a_task_without_official_files_asks_for_the_users(copy):
