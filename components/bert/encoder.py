@@ -158,7 +158,9 @@ class Bert(tf.Module):
 
     def _embed(self, inputs: Mapping[str, tf.Tensor], length: tf.Tensor) -> tf.Tensor:
         """Three int32 [B, T] -> [B*T, H]."""
-        words = tf.gather(self.weights["word_embeddings/embeddings"], inputs["input_word_ids"])
+        # From its value: a variable that rows are gathered from is copied whenever it is read later.
+        vocabulary = tf.convert_to_tensor(self.weights["word_embeddings/embeddings"])
+        words = tf.gather(vocabulary, inputs["input_word_ids"])
         types = tf.gather(self.weights["type_embeddings/embeddings"], inputs["input_type_ids"])
         positions = self.weights["position_embedding/embeddings"][:length]
         rows = tf.reshape(words + types + positions, [-1, self.config.hidden_size])

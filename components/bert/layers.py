@@ -30,7 +30,7 @@ class Dropout:
         if rate == 0:
             return x
         kept, scale = self.draw(tf.shape(x), rate)
-        return x * scale * tf.cast(kept, x.dtype)
+        return x * (tf.cast(kept, x.dtype) * scale)
 
     def draw(self, shape: tf.Tensor, rate: float) -> tuple[tf.Tensor, tf.Tensor]:
         """What is kept, bool [*shape], and by how much the kept gets larger, float32 []."""
@@ -131,11 +131,13 @@ def gelu(x: tf.Tensor) -> tf.Tensor:
 
     @tf.custom_gradient
     def activate(x):
-        share = 0.5 + 0.5 * tf.math.erf(x * math.sqrt(0.5))
+        scaled = x * math.sqrt(0.5)
+        share = 0.5 + 0.5 * tf.math.erf(scaled)
 
         def gradient(upstream):
-            density = tf.exp(-0.5 * tf.square(x) - 0.5 * math.log(2 * math.pi))
-            return upstream * (share + x * density)
+            # The density at x is exp(-scaled^2) / sqrt(2 pi).
+            density = tf.exp(-0.5 * math.log(math.pi) - tf.square(scaled))
+            return upstream * (share + scaled * density)
 
         return x * share, gradient
 

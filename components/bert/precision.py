@@ -1,12 +1,14 @@
 """Mixed precision and XLA for any encoder, by a rewrite of the graph.
 
 A SavedModel has its types fixed in its graph, so a Keras policy does not reach inside. TensorFlow's
-graph optimizer does: matrix products and what is safe beside them run in 16 bits, sums over many
-elements and all variables stay in 32. XLA compiles what of a graph it can into functions of its own.
+graph optimizer does: on a GPU matrix products and what is safe beside them run in 16 bits; on a CPU
+matrix products alone, because TensorFlow's other operations are slower in bfloat16 than in float32
+there, and less exact. Variables stay in 32. XLA compiles what of a graph it can into functions of its own.
 Both act while training only; what is exported is in 32 bits.
 """
 
 import contextlib
+import os
 import pathlib
 from collections.abc import Iterator
 
@@ -20,6 +22,8 @@ _REWRITES = {
     "bfloat16": {"auto_mixed_precision_onednn_bfloat16": True},
     "float16": {"auto_mixed_precision": True},
 }
+# How much "auto_mixed_precision_onednn_bfloat16" rewrites, beside matrix products.
+_LEVEL, _NOTHING_ELSE = "TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_LEVEL", "TREAT_INFER_AS_DENY"
 _CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 # Volta; older GPUs have no tensor cores.
 _GPU_COMPUTE_CAPABILITY = (7, 0)
@@ -70,6 +74,9 @@ def rewritten_to(precision: str, xla: bool = False) -> Iterator[None]:
     """
     asked = _REWRITES[precision]
     before = tf.config.optimizer.get_experimental_options()
+    level = os.environ.pop(_LEVEL, None)
+    if precision == "bfloat16":
+        os.environ[_LEVEL] = _NOTHING_ELSE
     tf.config.optimizer.set_experimental_options(asked)
     tf.config.optimizer.set_jit("autoclustering" if xla else "")
     try:
@@ -78,3 +85,6 @@ def rewritten_to(precision: str, xla: bool = False) -> Iterator[None]:
         restored = {name: before.get(name, False) for name in asked}
         tf.config.optimizer.set_experimental_options(restored)
         tf.config.optimizer.set_jit("")
+        os.environ.pop(_LEVEL, None)
+        if level is not None:
+            os.environ[_LEVEL] = level

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -35,9 +37,12 @@ def test_every_precision_of_a_task_has_a_rewrite():
             pass
 
 
-@pytest.mark.skipif(
+needs_bfloat16 = pytest.mark.skipif(
     precision.choose("auto") != "bfloat16", reason="needs a processor with bfloat16 instructions"
 )
+
+
+@needs_bfloat16
 def test_products_are_rounded_in_the_block_and_exact_after_it():
     exact, function = product()().numpy(), product()
     with precision.rewritten_to("bfloat16"):
@@ -45,3 +50,27 @@ def test_products_are_rounded_in_the_block_and_exact_after_it():
     # 8 bits of mantissa: about 3 digits.
     assert 1e-4 < np.abs(rounded - exact).max() / np.abs(exact).max() < 1e-2
     np.testing.assert_array_equal(function().numpy(), exact)
+
+
+@needs_bfloat16
+def test_what_is_between_products_is_not_rounded():
+    identity = tf.eye(64)
+
+    @tf.function
+    def little(value):
+        one = tf.matmul(identity, identity)
+        return tf.matmul(one + value - one, identity)
+
+    with precision.rewritten_to("bfloat16"):
+        np.testing.assert_array_equal(little(2.0**-12), np.full([64, 64], 2.0**-12))
+
+
+def test_a_setting_of_the_users_is_back_after_the_block(monkeypatch):
+    monkeypatch.setenv(precision._LEVEL, "mine")
+    with precision.rewritten_to("bfloat16"):
+        assert os.environ[precision._LEVEL] != "mine"
+    assert os.environ[precision._LEVEL] == "mine"
+    monkeypatch.delenv(precision._LEVEL)
+    with precision.rewritten_to("bfloat16"):
+        pass
+    assert precision._LEVEL not in os.environ
