@@ -34,8 +34,8 @@ def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
             pieces[f"{name}_ends"] = tf.cast(ends, tf.int64)
         else:  # Offsets take twice the time to trace.
             ids = tokenizer.tokenize(inputs[name])
-        is_unknown = tf.cast(tf.equal(ids, unknown_id), tf.int64)
         pieces[f"{name}_ids"] = tf.cast(ids, tf.int64)
         pieces[f"{name}_pieces"] = ids.row_lengths()
-        pieces[f"{name}_unknown"] = tf.reduce_sum(is_unknown, axis=1)
+        is_unknown = tf.equal(ids.to_tensor(-1), unknown_id)
+        pieces[f"{name}_unknown"] = tf.math.count_nonzero(is_unknown, axis=1)
     return {**pieces, **head.targets(inputs, pieces)}

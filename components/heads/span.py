@@ -287,10 +287,10 @@ def _position_of(offsets, wanted):
     """Where each row of ragged offsets [batch, (pieces)] holds the wanted one, [batch]; -1: nowhere."""
     import tensorflow as tf
 
-    at = tf.equal(offsets, tf.expand_dims(wanted, 1))
-    positions = tf.ragged.range(offsets.row_lengths())
-    found = tf.where(at.flat_values, positions.flat_values, -1)
-    return tf.maximum(tf.reduce_max(offsets.with_flat_values(found), axis=1), -1)
+    offsets = offsets.to_tensor(-1)  # comparing ragged tensors takes a second to trace
+    positions = tf.range(tf.shape(offsets, tf.int64)[1])
+    found = tf.where(tf.equal(offsets, wanted[:, None]), positions, -1)
+    return tf.maximum(tf.reduce_max(found, axis=1), -1)
 
 
 def _gather_flat(ragged, index):
