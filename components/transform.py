@@ -36,6 +36,8 @@ def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
             ids = tokenizer.tokenize(inputs[name])
         pieces[f"{name}_ids"] = tf.cast(ids, tf.int64)
         pieces[f"{name}_pieces"] = ids.row_lengths()
-        is_unknown = tf.equal(ids.to_tensor(-1), unknown_id)
-        pieces[f"{name}_unknown"] = tf.math.count_nonzero(is_unknown, axis=1)
+        is_unknown = tf.cast(tf.equal(ids.flat_values, unknown_id), tf.int64)
+        pieces[f"{name}_unknown"] = tf.math.unsorted_segment_sum(
+            is_unknown, ids.value_rowids(), ids.nrows()
+        )
     return {**pieces, **head.targets(inputs, pieces)}

@@ -287,10 +287,12 @@ def _position_of(offsets, wanted):
     """Where each row of ragged offsets [batch, (pieces)] holds the wanted one, [batch]; -1: nowhere."""
     import tensorflow as tf
 
-    offsets = offsets.to_tensor(-1)  # comparing ragged tensors takes a second to trace
-    positions = tf.range(tf.shape(offsets, tf.int64)[1])
-    found = tf.where(tf.equal(offsets, wanted[:, None]), positions, -1)
-    return tf.maximum(tf.reduce_max(found, axis=1), -1)
+    # By hand: comparing ragged tensors takes a second to trace, and a dense one would be as wide as the
+    # longest text.
+    row, count = offsets.value_rowids(), tf.size(offsets.flat_values, tf.int64)
+    position = tf.range(count) - tf.gather(offsets.row_starts(), row)
+    found = tf.where(tf.equal(offsets.flat_values, tf.gather(wanted, row)), position, -1)
+    return tf.maximum(tf.math.unsorted_segment_max(found, row, offsets.nrows()), -1)
 
 
 def _gather_flat(ragged, index):
