@@ -3,8 +3,8 @@
 A SavedModel has its types fixed in its graph, so a Keras policy does not reach inside. TensorFlow's
 graph optimizer does: on a GPU matrix products and what is safe beside them run in 16 bits; on a CPU
 matrix products alone, because TensorFlow's other operations are slower in bfloat16 than in float32
-there, and less exact. Variables stay in 32. XLA compiles what of a graph it can into functions of its own.
-Both act while training only; what is exported is in 32 bits.
+there, and less exact. Variables stay in 32. XLA compiles what of a graph it can into functions of its
+own. Both act while training only; what is exported is in 32 bits.
 """
 
 import contextlib
