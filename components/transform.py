@@ -34,10 +34,8 @@ def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
             pieces[f"{name}_ends"] = tf.cast(ends, tf.int64)
         else:  # Offsets take twice the time to trace.
             ids = tokenizer.tokenize(inputs[name])
+        is_unknown = tf.cast(tf.equal(ids, unknown_id), tf.int64)
         pieces[f"{name}_ids"] = tf.cast(ids, tf.int64)
         pieces[f"{name}_pieces"] = ids.row_lengths()
-        is_unknown = tf.cast(tf.equal(ids.flat_values, unknown_id), tf.int64)
-        pieces[f"{name}_unknown"] = tf.math.unsorted_segment_sum(
-            is_unknown, ids.value_rowids(), ids.nrows()
-        )
+        pieces[f"{name}_unknown"] = tf.reduce_sum(is_unknown, axis=1)
     return {**pieces, **head.targets(inputs, pieces)}

@@ -74,7 +74,7 @@ def rewritten_to(precision: str, xla: bool = False) -> Iterator[None]:
     """
     asked = _REWRITES[precision]
     before = tf.config.optimizer.get_experimental_options()
-    level = os.environ.pop(_LEVEL, None)
+    level = os.environ.get(_LEVEL)
     if precision == "bfloat16":
         os.environ[_LEVEL] = _NOTHING_ELSE
     tf.config.optimizer.set_experimental_options(asked)
@@ -85,6 +85,7 @@ def rewritten_to(precision: str, xla: bool = False) -> Iterator[None]:
         restored = {name: before.get(name, False) for name in asked}
         tf.config.optimizer.set_experimental_options(restored)
         tf.config.optimizer.set_jit("")
-        os.environ.pop(_LEVEL, None)
-        if level is not None:
+        if level is None:
+            os.environ.pop(_LEVEL, None)
+        else:
             os.environ[_LEVEL] = level
