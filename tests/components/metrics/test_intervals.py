@@ -65,6 +65,15 @@ def test_without_rows_nothing_is_known(figure):
     assert all(math.isnan(bound) for bound in figure.change(figure.none(), 0.95))
 
 
+def test_rows_that_are_all_of_the_other_class_tell_nothing_of_f1():
+    """As in a slice by the label."""
+    cells = np.zeros((2, 2, 2))
+    cells[0, 0, 0], cells[0, 1, 1] = 90, 39
+    assert all(math.isnan(bound) for bound in F1.interval(cells, 0.95))
+    cells[1, 0, 0] = 1
+    assert F1.interval(cells, 0.95).lower == 0
+
+
 def test_two_models_that_answer_alike_are_the_same():
     cells = np.zeros((2, 2, 2))
     cells[1, 1, 1], cells[1, 0, 0], cells[0, 1, 1], cells[0, 0, 0] = 200, 30, 50, 120
