@@ -122,11 +122,17 @@ def test_rest_and_grpc_answer_the_example_of_the_card(server):
         np.testing.assert_allclose(probabilities, example["outputs"]["probabilities"], atol=1e-5)
 
 
-def test_the_commands_of_the_readme_get_answers(server):
-    readme = (REPOSITORY / "README.md").read_text()
-    body = re.search(r"-d '(\{\"instances\".*?\})'$", readme, re.MULTILINE)[1]
+@pytest.mark.parametrize("page", ["README.md", "docs/serving.md"])
+def test_what_curl_sends_is_answered(server, page):
+    body = re.search(
+        r"-d '(\{\"instances\".*?\})'$", (REPOSITORY / page).read_text(), re.MULTILINE
+    )[1]
     assert server.post(body.encode())["predictions"][0]["label"] in (0, 1)
-    snippet = re.search(r"(?m)^    import grpc.*\n(?:    .*\n)+", readme)[0]
+
+
+def test_the_grpc_client_of_the_docs_is_answered(server):
+    page = (REPOSITORY / "docs" / "serving.md").read_text()
+    snippet = re.search(r"(?m)^    import grpc.*\n(?:    .*\n)+", page)[0]
     code = re.sub("^    ", "", snippet, flags=re.MULTILINE).replace(
         "localhost:8500", server.endpoint
     )
