@@ -111,12 +111,23 @@ def check_slices(task: Task) -> None:
 
 
 def check_slice_rows(task: Task, folder: str) -> None:
-    """Raises InputError where a slice with a floor has no row: it would refuse every model.
+    """Raises InputError where a slice reads what rows do not have, or one with a floor has no row.
+
+    The first would end the Evaluator after the training, the second refuse every model.
 
     Args:
       folder: of the split that the gate judges. Where it is not of this machine, TFMA finds out.
     """
     files = [str(file) for file in sorted(pathlib.Path(folder).glob("*"))]
+    for name in task.slices if files else ():
+        try:
+            next(values_of_slice(name, files), None)
+        except KeyError as feature:
+            raise InputError(
+                f"The slice {name!r} of the task {task.name} reads {feature}, and the rows of {folder} "
+                "have no such feature. Take it out of the task's slices, or write one for its features "
+                "in components/slices.py."
+            ) from None
     for floor in task.slice_floors if files else ():
         found = collections.Counter(values_of_slice(floor.slice, files))
         if floor.value not in found:

@@ -106,6 +106,13 @@ def test_a_floor_of_a_slice_without_a_row_is_refused_with_the_slices_there_are(t
         check("f1:numbers:difer:0.5")
 
 
+def test_a_slice_that_reads_what_rows_do_not_have_is_refused(tmp_path):
+    write_records(str(tmp_path / "eval"), [{"premise": "He won .", "hypothesis": ".", "label": 0}])
+    task = dataclasses.replace(load_task("mrpc"), slices=("label", "words"))
+    with pytest.raises(InputError, match="'words' of the task mrpc reads 'sentence1'"):
+        check_slice_rows(task, str(tmp_path / "eval"))
+
+
 def test_the_signature_that_is_served_is_the_one_that_is_judged():
     (model,) = eval_config(load_task("mrpc")).model_specs
     assert (model.signature_name, model.label_key) == ("serve_examples", "label")
