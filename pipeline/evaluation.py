@@ -119,7 +119,9 @@ def check_slice_rows(task: Task, folder: str) -> None:
       folder: of the split that the gate judges. Where it is not of this machine, TFMA finds out.
     """
     files = [str(file) for file in sorted(pathlib.Path(folder).glob("*"))]
-    for name in task.slices if files else ():
+    if not files:
+        return
+    for name in task.slices:
         try:
             next(values_of_slice(name, files), None)
         except KeyError as feature:
@@ -128,7 +130,7 @@ def check_slice_rows(task: Task, folder: str) -> None:
                 "have no such feature. Take it out of the task's slices, or write one for its features "
                 "in components/slices.py."
             ) from None
-    for floor in task.slice_floors if files else ():
+    for floor in task.slice_floors:
         found = collections.Counter(values_of_slice(floor.slice, files))
         if floor.value not in found:
             has = ", ".join(f"{value} ({rows} rows)" for value, rows in sorted(found.items()))

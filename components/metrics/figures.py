@@ -96,7 +96,7 @@ class OfClass:
     def interval(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
         """NaN where no row is of the class: of such rows F1 is 0, whatever the model says."""
         if not sums[1].any():
-            return intervals.Interval(math.nan, math.nan)
+            return intervals.UNKNOWN
         return intervals.percentiles(self.figure(intervals.redrawn(sums).sum(axis=3)), confidence)
 
     def change(self, sums: np.ndarray, confidence: float) -> intervals.Interval:

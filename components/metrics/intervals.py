@@ -22,10 +22,13 @@ class Interval(NamedTuple):
     upper: float
 
 
+UNKNOWN = Interval(math.nan, math.nan)
+
+
 def of_share(hits: float, rows: float, confidence: float) -> Interval:
     """Of a share, hits / rows: the score interval (Wilson, 1927), sound near 0 and 1 too."""
     if not rows:
-        return _UNKNOWN
+        return UNKNOWN
     share, z = hits / rows, _quantile(confidence)
     shrink = 1 + z * z / rows
     half = z * math.sqrt(share * (1 - share) / rows + (z / (2 * rows)) ** 2)
@@ -43,7 +46,7 @@ def of_share_change(gained: float, lost: float, rows: float, confidence: float) 
       gained, lost: rows that only the candidate has right, and only the baseline.
     """
     if not rows:
-        return _UNKNOWN
+        return UNKNOWN
     gained, lost, rows = gained + 0.5, lost + 0.5, rows + 2
     change = (gained - lost) / rows
     half = _quantile(confidence) * math.sqrt(gained + lost - rows * change**2) / rows
@@ -57,7 +60,7 @@ def of_mean(total: float, squares: float, rows: float, confidence: float) -> Int
       squares: the sum of the squared values.
     """
     if rows < 2:
-        return _UNKNOWN
+        return UNKNOWN
     mean = total / rows
     variance = max(squares - rows * mean**2, 0.0) / (rows - 1)
     half = _quantile(confidence) * math.sqrt(variance / rows)
@@ -71,7 +74,7 @@ def of_placements(positives: np.ndarray, negatives: np.ndarray, confidence: floa
       positives, negatives: for each row, the mean over its pairs of what a pair counts.
     """
     if min(len(positives), len(negatives)) < 2:
-        return _UNKNOWN
+        return UNKNOWN
     variance = sum(rows.var(ddof=1) / len(rows) for rows in (positives, negatives))
     mean, half = float(positives.mean()), _quantile(confidence) * math.sqrt(variance)
     return Interval(mean - half, mean + half)
@@ -97,6 +100,3 @@ def percentiles(values: np.ndarray, confidence: float) -> Interval:
 def _quantile(confidence: float) -> float:
     """Of the standard normal distribution."""
     return statistics.NormalDist().inv_cdf((1 + confidence) / 2)
-
-
-_UNKNOWN = Interval(math.nan, math.nan)
