@@ -47,7 +47,8 @@ class PipelineConfig:
 
     @property
     def artifacts(self) -> str:
-        return f"{self.root}/artifacts"
+        """A task's own, as its metadata: TFX names folders by numbers that begin anew in each database."""
+        return f"{self.root}/artifacts/{self.task.name}"
 
     @property
     def metadata_file(self) -> str:

@@ -48,7 +48,7 @@ def test_a_second_attempt_goes_on_and_leaves_no_checkpoint(
 ):
     """As TFX starts one: with the same inputs and another folder for the outputs."""
     task = load_task("mrpc").override({"epochs": "1"})
-    transform = project.root / "output" / "artifacts" / "Transform"
+    transform = project.root / "output" / "artifacts" / "mrpc" / "Transform"
     config = {
         "head": dump(task.head),
         "encoder": resolve(project.encoder).to_json(),

@@ -64,7 +64,7 @@ class Attempt:
     """The Trainer on what Transform has left of the first run, as TFX calls it."""
 
     def __init__(self, project, encoder: str, folder: pathlib.Path):
-        self._transform = project.root / "output" / "artifacts" / "Transform"
+        self._transform = project.root / "output" / "artifacts" / "mrpc" / "Transform"
         self._encoder, self._folder = resolve(encoder), folder
         self.checkpoints = str(folder / "checkpoints")
 

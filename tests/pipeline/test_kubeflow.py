@@ -98,11 +98,19 @@ def test_what_depends_on_more_than_its_inputs_is_not_cached(kfp_spec, vertex_spe
     assert "ImportExampleGen" not in uncached(vertex_spec)
 
 
+def test_two_tasks_under_one_root_share_no_artifact():
+    """Each counts its executions from 1, and TFX names the folders of artifacts by their numbers."""
+    one = config()
+    other = dataclasses.replace(one, task=load_task("squad"))
+    assert pathlib.PurePath(other.artifacts).parent == pathlib.PurePath(one.artifacts).parent
+    assert other.artifacts != one.artifacts
+
+
 @pytest.mark.parametrize("root", ["gs://b/r", "s3://b/r", "minio://b/r", "/mnt/r"])
 def test_root_and_parameters_keep_their_defaults(root):
     spec = compile_spec(config(root=f"{root}/"), "kfp", IMAGE)
     parameters = spec["root"]["inputDefinitions"]["parameters"]
-    assert spec["defaultPipelineRoot"] == f"{root}/artifacts"
+    assert spec["defaultPipelineRoot"] == f"{root}/artifacts/mrpc"
     assert parameters["data"]["defaultValue"] == "gs://bucket/data"
     destination = json.loads(parameters["push_destination"]["defaultValue"])
     assert destination == {"filesystem": {"base_directory": f"{root}/serving/mrpc"}}
