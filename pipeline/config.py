@@ -47,7 +47,7 @@ class PipelineConfig:
 
     @property
     def artifacts(self) -> str:
-        """A task's own, as its metadata: TFX names folders by numbers that begin anew in each database."""
+        """A task's own, as its metadata: TFX names folders by numbers that begin anew in each."""
         return f"{self.root}/artifacts/{self.task.name}"
 
     @property
