@@ -51,6 +51,12 @@ class Project:
     def versions(self) -> list[pathlib.Path]:
         return sorted((self.root / "output" / "serving" / "mrpc").glob("*"))
 
+    def transformed(self) -> tuple[pathlib.Path, pathlib.Path]:
+        """What the first run's Transform left: the graph's folder, and that of the examples."""
+        stage = self.root / "output" / "artifacts" / "mrpc" / "Transform"
+        graph = min((stage / "transform_graph").iterdir(), key=lambda path: int(path.name))
+        return graph, stage / "transformed_examples" / graph.name
+
     def edit(self, file: str) -> None:
         """Changes the content of a source file and nothing that it does."""
         path = self.root / file

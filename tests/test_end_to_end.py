@@ -164,6 +164,6 @@ def test_data_that_has_drifted_is_refused_before_it_is_trained_on(project):
         r"train: sentence1_pieces: Jensen-Shannon divergence 0\.\d+ from the last", run.stdout
     )
     assert "label" not in run.stdout and "--set drift=accept" in run.stdout
-    report = project.run("-m", "pipeline.report", "--output", "output")
+    report = project.run("-m", "pipeline.report", "--output", "output", "--task", "mrpc")
     page = pathlib.Path(report.stdout.strip()).read_text()
     assert re.search(r"<b>sentence1_pieces</b> of train: Jensen-Shannon divergence 0\.\d+", page)

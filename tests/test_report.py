@@ -55,9 +55,7 @@ class Elements(html.parser.HTMLParser):
 
 @pytest.fixture(scope="module")
 def runs(project, first_run):
-    task, file = metadata_file(str(project.root / "output"), None)
-    assert task == "mrpc"
-    return read_runs(file)
+    return read_runs(metadata_file(str(project.root / "output"), "mrpc")[1])
 
 
 def _hostile_rows() -> list[ComparedRow]:
@@ -189,7 +187,7 @@ def test_text_is_no_markup_in_tensorboard(text):
 
 
 def test_the_command_adds_the_rows_that_the_gate_counted_as_wrong(project, runs):
-    run = project.run("-m", "pipeline.report", "--output", "output", "--run", "1")
+    run = project.run("-m", "pipeline.report", "--output", "output", "--task", "mrpc", "--run", "1")
     assert run.returncode == 0, run.stderr
     page = pathlib.Path(run.stdout.strip()).read_text()
     accuracy = float(re.search(r"accuracy</b> (0\.\d+)", page)[1])
@@ -200,8 +198,8 @@ def test_the_command_adds_the_rows_that_the_gate_counted_as_wrong(project, runs)
 
 def test_the_table_of_runs(project: Project, runs, capsys):
     def shown(*arguments: str) -> tuple[int, str]:
-        code = list_runs(["--output", str(project.root / "output"), *arguments])
-        return code, "".join(capsys.readouterr())
+        where = ("--output", str(project.root / "output"), "--task", "mrpc")
+        return list_runs([*where, *arguments]), "".join(capsys.readouterr())
 
     code, table = shown()
     first = next(line for line in table.splitlines() if re.match(r" +1 ", line))
@@ -247,8 +245,9 @@ def test_where_there_is_nothing_to_show(tmp_path, project, runs):
         metadata_file(str(tmp_path), None)
     (tmp_path / "metadata").mkdir()
     file = project.root / "output" / "metadata" / "mrpc.sqlite"
-    for name in ("mrpc", "squad"):
-        shutil.copy(file, tmp_path / "metadata" / f"{name}.sqlite")
+    only = shutil.copy(file, tmp_path / "metadata" / "mrpc.sqlite")
+    assert metadata_file(str(tmp_path), None) == ("mrpc", str(only))
+    shutil.copy(file, tmp_path / "metadata" / "squad.sqlite")
     with pytest.raises(InputError, match="--task mrpc or squad"):
         metadata_file(str(tmp_path), None)
     with pytest.raises(InputError, match="numbered 1 to"):

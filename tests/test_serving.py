@@ -82,10 +82,9 @@ def test_label_is_the_likelier_class_and_probabilities_sum_to_one(answers):
 
 def test_answers_equal_the_training_path_row_by_row(project, model, answers):
     """Transformed examples, read and packed as the Trainer does, through the trained model."""
-    artifacts = project.root / "output" / "artifacts" / "Transform"
-    first = sorted((artifacts / "transform_graph").glob("*"), key=lambda path: int(path.name))[0]
-    transform = tft.TFTransformOutput(str(first))
-    files = sorted((artifacts / "transformed_examples" / first.name / "Split-eval").glob("*"))
+    graph, transformed = project.transformed()
+    transform = tft.TFTransformOutput(str(graph))
+    files = sorted((transformed / "Split-eval").glob("*"))
     task, encoder = load_task("mrpc"), resolve(project.encoder)
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
     examples = read_examples(list(map(str, files)), transform.transformed_feature_spec())

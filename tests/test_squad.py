@@ -1,4 +1,4 @@
-"""SQuAD through the whole pipeline with the tiny encoder; the pushed model asked as a server would."""
+"""SQuAD through the whole pipeline, into MRPC's output; the pushed model asked as a server would."""
 
 import json
 import pathlib
@@ -35,7 +35,7 @@ json.dump({"modules": [m for m in sys.modules if m.startswith(("components", "pi
 
 
 @pytest.fixture(scope="module")
-def squad_run(project) -> subprocess.CompletedProcess:
+def squad_run(project, first_run) -> subprocess.CompletedProcess:
     prepared = project.run(
         "-m", "components.prepare", "squad", "--source", "samples/squad", "--output", "data-squad"
     )
@@ -52,7 +52,7 @@ def squad_run(project) -> subprocess.CompletedProcess:
     sets = [part for setting in (*settings, *windows) for part in ("--set", setting)]
     run = project.run(
         *("local_runner.py", "--task", "squad", "--data", "data-squad"),
-        *("--output", "output-squad", "--encoder", project.encoder, *sets),
+        *("--output", "output", "--encoder", project.encoder, *sets),
     )
     assert run.returncode == 0, run.stdout + run.stderr
     return run
@@ -60,7 +60,7 @@ def squad_run(project) -> subprocess.CompletedProcess:
 
 @pytest.fixture(scope="module")
 def version(project, squad_run) -> str:
-    (folder,) = (project.root / "output-squad" / "serving" / "squad").glob("*")
+    (folder,) = (project.root / "output" / "serving" / "squad").glob("*")
     return str(folder)
 
 
@@ -122,7 +122,7 @@ def test_tfma_reports_the_official_figures_of_the_served_answers(squad_run, answ
 
 
 def test_the_report_shows_the_answers_that_match_no_reference(project, answers, rows):
-    run = project.run("-m", "pipeline.report", "--output", "output-squad")
+    run = project.run("-m", "pipeline.report", "--output", "output", "--task", "squad")
     assert run.returncode == 0, run.stderr
     page = pathlib.Path(run.stdout.strip()).read_text()
     served = zip(answers["text"]["answer"], rows)

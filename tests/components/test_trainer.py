@@ -48,7 +48,7 @@ def test_a_second_attempt_goes_on_and_leaves_no_checkpoint(
 ):
     """As TFX starts one: with the same inputs and another folder for the outputs."""
     task = load_task("mrpc").override({"epochs": "1"})
-    transform = project.root / "output" / "artifacts" / "mrpc" / "Transform"
+    graph, transformed = project.transformed()
     config = {
         "head": dump(task.head),
         "encoder": resolve(project.encoder).to_json(),
@@ -62,8 +62,8 @@ def test_a_second_attempt_goes_on_and_leaves_no_checkpoint(
         trainer.run_fn(
             types.SimpleNamespace(
                 custom_config=config,
-                train_files=[str(next(transform.glob("transformed_examples/*/Split-train")) / "*")],
-                transform_graph_path=str(next(transform.glob("transform_graph/*"))),
+                train_files=[str(transformed / "Split-train" / "*")],
+                transform_graph_path=str(graph),
                 model_run_dir=str(tmp_path / name / "run"),
                 serving_model_dir=str(tmp_path / name / "model"),
             )

@@ -64,7 +64,7 @@ class Attempt:
     """The Trainer on what Transform has left of the first run, as TFX calls it."""
 
     def __init__(self, project, encoder: str, folder: pathlib.Path):
-        self._transform = project.root / "output" / "artifacts" / "mrpc" / "Transform"
+        self._graph, self._transformed = project.transformed()
         self._encoder, self._folder = resolve(encoder), folder
         self.checkpoints = str(folder / "checkpoints")
 
@@ -80,12 +80,11 @@ class Attempt:
             "checkpoints": self.checkpoints,
             "warm_start": "",
         }
-        examples = next(self._transform.glob("transformed_examples/*/Split-train"))
         trainer.run_fn(
             types.SimpleNamespace(
                 custom_config=config,
-                train_files=[str(examples / "*")],
-                transform_graph_path=str(next(self._transform.glob("transform_graph/*"))),
+                train_files=[str(self._transformed / "Split-train" / "*")],
+                transform_graph_path=str(self._graph),
                 model_run_dir=str(directory / "run"),
                 serving_model_dir=str(directory / "model"),
             )
