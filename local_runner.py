@@ -51,9 +51,9 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
     from components.bert.hub import resolve
+    from pipeline.compiled import compile_pipeline
     from pipeline.config import local_config
     from pipeline.outcome import read_outcome
-    from pipeline.pipeline import create_pipeline
     from pipeline.report.page import report_last_run
     from pipeline.summary import print_heading, print_summary
 
@@ -66,7 +66,7 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     with only_run_in(config.root):
         terminal.keep_log(f"{config.root}/logs/{time.strftime('%Y%m%d-%H%M%S')}-{task.name}.log")
         print_heading(terminal, config, rows)
-        LocalDagRunner().run(create_pipeline(config))
+        LocalDagRunner().run_with_ir(compile_pipeline(config))
         outcome = read_outcome(config)
         terminal.wait_for("writing the report")
         report = report_last_run(config)
@@ -75,4 +75,7 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
 
 
 if __name__ == "__main__":
+    # The processes that Beam starts look for this project's modules, from whatever folder.
+    paths = (os.path.dirname(os.path.abspath(__file__)), os.environ.get("PYTHONPATH"))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     sys.exit(main())

@@ -6,6 +6,7 @@ model servers pass by.
 
 import importlib.metadata
 import json
+import math
 import pathlib
 import platform
 import time
@@ -37,16 +38,24 @@ def write(folder: str, facts: dict, report: dict, evaluation: str, model: str) -
         "software": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _SOFTWARE},
     }
-    pathlib.Path(folder, "model_card.json").write_text(json.dumps(card, indent=2) + "\n")
+    text = json.dumps(card, indent=2, allow_nan=False)
+    pathlib.Path(folder, "model_card.json").write_text(text + "\n")
     pathlib.Path(folder, "model_card.md").write_text(markdown(card))
 
 
 def read_metrics(evaluation: str) -> list[dict[str, Any]]:
-    """A row a slice: {"slice": "overall" or "name=value", metric: {"value", maybe "lower", "upper"}}."""
+    """A row a slice: {"slice": "overall" or "name=value", metric: {"value", maybe "lower", "upper"}}.
+
+    None for what so few rows do not tell, since JSON has no NaN.
+    """
     found = []
     for key, metrics in metrics_by_slice(evaluation, "candidate").items():
         name = ", ".join(f"{feature}={value}" for feature, value in key) or "overall"
-        values = {metric: v for metric, v in metrics.items() if not metric.endswith("_diff")}
+        values = {
+            metric: None if math.isnan(v) else v
+            for metric, v in metrics.items()
+            if not metric.endswith("_diff")
+        }
         found.append({"slice": name} | _with_intervals(values))
     return sorted(found, key=lambda metrics: (metrics["slice"] != "overall", metrics["slice"]))
 
@@ -99,7 +108,7 @@ def markdown(card: dict) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _with_intervals(values: dict[str, float]) -> dict[str, dict[str, float]]:
+def _with_intervals(values: dict[str, float | None]) -> dict[str, dict[str, float | None]]:
     """Each metric with its bounds, which TFMA has as metrics of their own."""
     bounds = {"lower": LOWER, "upper": UPPER}
     return {
@@ -115,15 +124,18 @@ def _metrics_table(metrics: list[dict], thresholds: dict) -> str:
     for row in metrics:
         for name, number in row.items():
             if name != "slice":
-                interval = (
-                    f"{number['lower']:.4f} to {number['upper']:.4f}" if "lower" in number else ""
+                value, lower, upper = map(
+                    _number, (number.get(k) for k in ("value", "lower", "upper"))
                 )
+                interval = f"{lower} to {upper}" if lower else ""
                 floor = thresholds.get(name, {}).get("floor", "")
                 floor = floor if row["slice"] == "overall" else ""
-                lines.append(
-                    f"| {row['slice']} | {name} | {number['value']:.4f} | {interval} | {floor} |"
-                )
+                lines.append(f"| {row['slice']} | {name} | {value} | {interval} | {floor} |")
     return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def _data(data: dict) -> str:

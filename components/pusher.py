@@ -7,12 +7,13 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
-from components.versions import push
+from components import versions
 
 
 class Executor(executor.Executor):
     """TFX's Pusher copies file by file into the numbered folder; this one pushes by a rename.
 
+    What is served already is not pushed again, else a rollback would only go back to the same model.
     Its custom_config may hold `keep_versions`: how many of the newest versions stay, 0 for all.
     """
 
@@ -30,7 +31,12 @@ class Executor(executor.Executor):
         )
         base = destination.filesystem.base_directory.rstrip("/")
         config = json.loads(exec_properties.get("custom_config") or "null") or {}
-        version = push(model, base, {"run": self._run_id()}, config.get("keep_versions", 0))
+        keep = config.get("keep_versions", 0)
+        version = versions.serves(model, base)
+        if version is None:
+            version = versions.push(model, base, {"run": self._run_id()}, keep)
+        elif keep:
+            versions.prune(base, keep)
         io_utils.copy_dir(model, pushed.uri)
         self._MarkPushed(pushed, f"{base}/{version}", str(version))
 

@@ -25,6 +25,8 @@ RECORD = "assets.extra/push.json"
 CARD = "assets.extra/model_card.json"
 _INCOMING, _LEAVING = ".incoming", ".leaving"
 _MARKER = "saved_model.pb"
+# The index holds a checksum of each tensor.
+_IDENTITY = (_MARKER, "variables/variables.index")
 
 
 def versions(base: str) -> list[int]:
@@ -32,6 +34,15 @@ def versions(base: str) -> list[int]:
     names = [name.rstrip("/") for name in fileio.listdir(base)] if fileio.exists(base) else []
     numbers = sorted(int(name) for name in names if name.isdigit())
     return [number for number in numbers if fileio.exists(f"{base}/{number}/{_MARKER}")]
+
+
+def serves(model: str, base: str) -> int | None:
+    """The newest version's number if it is this model, to the checksum of each tensor, else None."""
+    newest = versions(base)[-1:]
+    same = newest and all(
+        _content(f"{model}/{name}") == _content(f"{base}/{newest[0]}/{name}") for name in _IDENTITY
+    )
+    return newest[0] if same else None
 
 
 def push(model: str, base: str, record: dict, keep: int = 0) -> int:
@@ -149,6 +160,13 @@ def _next_version(base: str) -> int:
     """Seconds since 1970, or one more than the highest number there is where that is not less."""
     names = [name.rstrip("/") for name in fileio.listdir(base)] if fileio.exists(base) else []
     return max([int(time.time()), *(int(name) + 1 for name in names if name.isdigit())])
+
+
+def _content(path: str) -> bytes | None:
+    if not fileio.exists(path):
+        return None
+    with fileio.open(path, "rb") as file:
+        return file.read()
 
 
 def _is_local(path: str) -> bool:

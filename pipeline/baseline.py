@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.components.evaluator import constants
 from tfx.dsl.components.common.resolver import ResolverStrategy
+from tfx.dsl.io import fileio
 
 from pipeline.measured import Change, changes
 
@@ -15,13 +16,13 @@ CLEARLY = 1.5
 
 
 class Anchor(ResolverStrategy):
-    """The last blessed model before the candidate that was clearly better than its own baseline.
+    """The last blessed model that was clearly better than its own baseline, of those that are there.
 
     The first blessed model, while none was. Held against the last blessed one, models could lose a
     little every night, each within noise; the anchor stays, and the losses add up until one is refused.
 
-    Before the candidate, because TFX's LatestBlessedModelStrategy would name the candidate itself when
-    a run is repeated: the Evaluator would run again, and compare a model with itself.
+    What was found of the candidate itself is not looked at: TFX's LatestBlessedModelStrategy would name
+    it when a run is repeated, and the Evaluator would run again, and compare a model with itself.
     """
 
     def __init__(self, metrics: Sequence[str]):
@@ -31,23 +32,23 @@ class Anchor(ResolverStrategy):
     def resolve_artifacts(self, store, input_dict):
         """input_dict: candidate (one model), model (all), model_blessing (all)."""
         (candidate,) = input_dict["candidate"]
-        models = {model.id: model for model in input_dict["model"]}
+        models = {model.id: model for model in input_dict["model"] if is_there(model)}
         earlier = [
-            (_model_of(blessing), blessing.id, blessing)
+            (blessing.id, blessing)
             for blessing in input_dict["model_blessing"]
             if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == 1
-            and _model_of(blessing) < candidate.id
+            and _model_of(blessing) != candidate.id
             and _model_of(blessing) in models
         ]
         anchor = []
         if earlier:
-            newest, _, blessing = max(earlier)
+            _, blessing = max(earlier)
             # By induction, the newest one's baseline was the anchor then.
             before = blessing.get_int_custom_property(
                 constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY
             )
             stays = before in models and not moves_anchor(self._changes(store, blessing))
-            anchor = [models[before if stays else newest]]
+            anchor = [models[before if stays else _model_of(blessing)]]
         return {"candidate": [candidate], "model": anchor, "model_blessing": []}
 
     def _changes(self, store, blessing) -> list[Change]:
@@ -68,6 +69,11 @@ def moves_anchor(found: list[Change]) -> bool:
     """Whether a model is clearly better than its baseline in one metric and worse in none."""
     clearly = [c.value > CLEARLY * (c.value - c.interval.lower) for c in found]
     return any(clearly) and not any(change.verdict == "worse" for change in found)
+
+
+def is_there(artifact) -> bool:
+    """Whether its files are: a folder of results may have been moved, or cleared for room."""
+    return fileio.exists(artifact.uri)
 
 
 def _model_of(blessing) -> int:

@@ -76,7 +76,8 @@ def beam_arguments(profile: str, assignments: Sequence[str]) -> tuple[str, ...]:
             f"There is no Beam profile {profile!r}.{hint} There are: {', '.join(PROFILES)}."
         )
     known = PROFILES[profile]
-    given = dict(a.removeprefix("--").partition("=")[::2] for a in assignments)
+    pairs = [a.removeprefix("--").partition("=")[::2] for a in assignments]
+    given = dict(pairs)
     if absent := [name for name in known.required if not given.get(name)]:
         raise InputError(
             f"--beam {profile} needs {', '.join(absent)}. Pass "
@@ -87,7 +88,7 @@ def beam_arguments(profile: str, assignments: Sequence[str]) -> tuple[str, ...]:
     if "job_endpoint" in given:
         _refuse_silent(given["job_endpoint"])
     installs = (f"--setup_file={_SETUP_FILE}",) if known.installs else ()
-    own = (f"--{name}={value}" if value else f"--{name}" for name, value in given.items())
+    own = (f"--{name}={value}" if value else f"--{name}" for name, value in pairs)
     return (*known.arguments, *installs, *own)
 
 

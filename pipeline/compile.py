@@ -53,15 +53,13 @@ def _compile(options: argparse.Namespace) -> str:
     task, beam = task_and_beam(options)
 
     # Seconds of imports, after what can be told without them.
-    from tfx.dsl.compiler.compiler import Compiler
-
     from components.bert.hub import resolve
+    from pipeline.compiled import compile_pipeline
     from pipeline.config import local_config
-    from pipeline.pipeline import create_pipeline
 
     encoder = resolve(_absolute_folder(options.encoder))
     config, rows = local_config(task, encoder, options.data, options.output, beam)
-    pipeline = Compiler().compile(create_pipeline(config))
+    pipeline = compile_pipeline(config)
     nodes = [node.pipeline_node for node in pipeline.nodes]
     upstream = {node.node_info.id: list(node.upstream_nodes) for node in nodes}
     beam_options = ["--beam", options.beam, *(f"--beam-arg={a}" for a in options.beam_arg)]

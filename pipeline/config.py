@@ -80,13 +80,15 @@ def local_config(
       warm_start: whether training starts from the model that was pushed last, if there is one.
 
     Raises:
-      InputError: the data cannot be read or does not fit the task's schema, the encoder takes no row
-        as long as the task's, or it is not the pushed model's.
+      InputError: a folder is none of this machine, the data cannot be read or does not fit the task's
+        schema, the encoder takes no row as long as the task's, or it is not the pushed model's.
     """
     check_length(task, encoder)
+    for option, folder in (("--data", data), ("--output", root)):
+        _check_folder(option, folder)
     schema_file = SCHEMA_DIRECTORY / f"{task.name}.pbtxt"
     rows = check_records(data, str(schema_file))
-    root = str(pathlib.Path(root).absolute())
+    root = str(pathlib.Path(root).resolve())  # it is in cache keys: one folder, one spelling
     config = PipelineConfig(
         task=task,
         encoder=encoder,
@@ -102,6 +104,20 @@ def local_config(
     for directory in (config.metadata_file, config.serving):
         pathlib.Path(directory).parent.mkdir(parents=True, exist_ok=True)
     return config, rows
+
+
+def _check_folder(option: str, folder: str) -> None:
+    """Raises InputError where TFX could not read or write under the path."""
+    if "://" in folder:
+        raise InputError(
+            f"{option} is {folder} and must be a folder of this machine. Copy or mount it, or run the "
+            "pipeline with kubeflow_runner.py."
+        )
+    if found := sorted(set(folder) & set("*?[]")):
+        raise InputError(
+            f"{option} is {folder}, and TFX would take {' and '.join(found)} for a pattern. Rename the "
+            "folder."
+        )
 
 
 def pushed_model(serving: str, encoder: Encoder) -> str:

@@ -8,6 +8,7 @@ from tfx.components.evaluator import constants
 from tfx.dsl.components.common.resolver import ResolverStrategy
 
 from components.drift_gate import comparators
+from pipeline.baseline import is_there
 from pipeline.config import SCHEMA_DIRECTORY, PipelineConfig
 
 
@@ -39,7 +40,8 @@ class LastBlessedStatistics(ResolverStrategy):
         by_examples = {
             _input(store, execution, "examples"): artifact
             for artifact in input_dict["statistics"]
-            if (execution := _producer(store, artifact.id))
+            if is_there(artifact)
+            and (execution := _producer(store, artifact.id))
             and _options(execution) == _options(_producer(store, current.id))
         }
         blessed = [

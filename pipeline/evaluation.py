@@ -76,7 +76,7 @@ def check_gate(task: Task) -> None:
                 f"The task {task.name} has a threshold on {name!r}, which is none of its metrics with "
                 f"an interval. Those are: {', '.join(comparable)}."
             )
-        if math.isnan(threshold.floor) or not threshold.margin >= 0:
+        if not math.isfinite(threshold.floor) or not 0 <= threshold.margin < math.inf:
             raise InputError(
                 f"{name}_floor is {threshold.floor} and {name}_margin is {threshold.margin}. Both must "
                 f"be numbers, and the margin at least 0: it is a loss."
@@ -103,7 +103,7 @@ def check_slices(task: Task) -> None:
                 f"slice_floors has {floor}, and the task {task.name} has no slice {floor.slice!r}. It "
                 f"has: {', '.join(task.slices)}."
             )
-        if floor.metric not in _comparable(task) or math.isnan(floor.floor):
+        if floor.metric not in _comparable(task) or not math.isfinite(floor.floor):
             raise InputError(
                 f"slice_floors has {floor}. Its floor must be a number, and its metric one that has an "
                 f"interval: {', '.join(_comparable(task))}."

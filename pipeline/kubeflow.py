@@ -66,6 +66,7 @@ def compile_spec(config: PipelineConfig, target: str, image: str) -> dict[str, A
     _allot_resources(spec, TARGETS[target].gpu)
     if not TARGETS[target].runs_hooks:
         _drop_example_gen_driver(spec)
+    _never_cache(spec, "Pusher")  # it looks at what is served
     if config.baseline == "served":
         _never_cache(spec, "Baseline")
     if refused := refused_parts(spec, TARGETS[target]):

@@ -1,6 +1,5 @@
 """The pipeline, in reading order: from TFRecords to a pushed model."""
 
-import dataclasses
 import json
 
 from tfx.components import (
@@ -198,7 +197,12 @@ def _serving_check(
         evaluation=evaluator.outputs["evaluation"],
         examples=examples.outputs["examples"],
         split=config.eval_split,
-        limits=json.dumps(dataclasses.asdict(config.task.serving)),
+        limits=json.dumps(
+            {
+                name: getattr(config.task.serving, name)
+                for name in ("max_latency_ms", "max_memory_mb")
+            }
+        ),
         facts=card_facts(config),
         code=code_sha256("components.serving_check", "components.serving_probe"),
         **({"server_blessing": model_server.outputs["blessing"]} if model_server else {}),

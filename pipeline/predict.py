@@ -90,7 +90,10 @@ def score(version: pathlib.Path, file: str) -> dict:
     from components.tasks import load_task
 
     task = load_task(_task_name(version))
-    rows = [row for _, row in task.data.read_file(file)]
+    try:
+        rows = [row for _, row in task.data.read_file(file)]
+    except OSError as error:
+        raise _unreadable(file, error) from None
     judged = {m.name: (m, figures.of_path(m.figure)) for m in task.metrics if m.figure}
     sums = {name: figure.none() for name, (_, figure) in judged.items()}
     with quiet_stderr():
@@ -122,12 +125,16 @@ def _task_name(version: pathlib.Path) -> str:
     return json.loads(card.read_text())["task"]
 
 
+def _unreadable(file: str, error: OSError) -> InputError:
+    return InputError(f"{file} cannot be read: {error.strerror}.")
+
+
 def _answer_file(version: pathlib.Path, file: str) -> None:
     with contextlib.ExitStack() as stack:
         try:
             stream = sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))
         except OSError as error:
-            raise InputError(f"{file} cannot be read: {error.strerror}.") from None
+            raise _unreadable(file, error) from None
         with quiet_stderr():
             model = _load(version)
         source = "standard input" if file == "-" else file

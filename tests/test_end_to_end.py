@@ -6,6 +6,7 @@ The tests run in this order, each on what the one before has left.
 import json
 import pathlib
 import re
+import shutil
 
 import pytest
 
@@ -16,8 +17,8 @@ STAGES = (
     *("Transform", "PieceStatistics", "LastStatistics", "DriftGate"),
     *("Trainer", "Baseline", "Evaluator", "ServingCheck", "Pusher"),
 )
-# What looks into ML Metadata is never cached.
-LOOKING = {"LastStatistics", "Baseline"}
+# What looks into ML Metadata, or at what is served, is never cached.
+LOOKING = {"LastStatistics", "Baseline", "Pusher"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -118,6 +119,22 @@ def test_with_the_true_floor_the_refused_model_is_pushed_untrained(project):
     assert re.search(rf"accuracy +{figures}", run.stdout)
     change = r"[+-]\d\.\d+ +[+-]\d\.\d+ \.\. [+-]\d\.\d+ +(better|worse|same within noise)"
     assert re.search(rf"accuracy +{change}", run.stdout)
+
+
+def test_settings_that_come_back_are_judged_anew_and_served_again(project, first_run):
+    """The first version is not what is served any more, though all of its stages are in the cache."""
+    run = project.pipeline()
+    assert run.returncode == 0
+    assert stages(run)["Trainer"] == "cached" and stages(run)["Evaluator"] == "ran"
+    first, _, third = project.versions()
+    index = "variables/variables.index"
+    assert (third / index).read_bytes() == (first / index).read_bytes()
+    assert str(third) in run.stdout.strip().splitlines()[-1]
+    shutil.rmtree(third)
+    again = project.pipeline()
+    assert again.returncode == 0 and stages(again)["Evaluator"] == "cached"
+    assert str(project.versions()[-1]) in again.stdout.strip().splitlines()[-1]
+    assert len(project.versions()) == 3
 
 
 def test_editing_the_trainer_does_not_run_transform(project, first_run):

@@ -26,8 +26,14 @@ def data(tmp_path):
         (["--encoder", "minilm-l7"], ["no encoder 'minilm-l7'", "minilm-l6"]),
         (["--data", "nowhere"], ["nowhere does not exist", "components.prepare"]),
         ([], ["train", "components.prepare"]),
+        (["--data", "gs://b/mrpc"], ["--data is gs://b/mrpc", "kubeflow_runner.py"]),
+        (["--output", "gs://b/out"], ["--output is gs://b/out", "kubeflow_runner.py"]),
+        (["--output", "out[2]"], ["--output is out[2]", "Rename the folder"]),
     ],
-    ids=["task", "setting", "value", "no value", "max_length", "encoder", "no data", "empty data"],
+    ids=[
+        *("task", "setting", "value", "no value", "max_length", "encoder", "no data", "empty data"),
+        *("data elsewhere", "output elsewhere", "pattern"),
+    ],
 )
 def test_bad_usage_exits_2_and_leaves_nothing(
     arguments, expected, tmp_path, data, tiny_encoder, capfd

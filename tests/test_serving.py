@@ -211,6 +211,7 @@ def test_predict_scores_two_rows_by_what_they_tell(project, eval_file):
     ("arguments", "message"),
     [
         (["--file", "nowhere.tsv"], "error: nowhere.tsv cannot be read"),
+        (["--score", "nowhere.tsv"], "error: nowhere.tsv cannot be read"),
         (["sentence1=a"], "error: The model takes sentence1, sentence2, not sentence1."),
         (["sentence1=a", "--file", "-"], "pass the texts of one row, or --file, or --score"),
     ],

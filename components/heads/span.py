@@ -6,6 +6,7 @@ TensorFlow is imported inside the methods: a task is also read where no tensor i
 import dataclasses
 
 from components.errors import InputError
+from components.settings import bad_setting
 from components.tasks.base import Hyperparameters
 
 # Spans of a question that compete for its answer, as in Hugging Face's question-answering example.
@@ -36,10 +37,10 @@ class SpanHyperparameters(Hyperparameters):
                 f"{self.max_question_length} a window has room for {room} word pieces of context, and "
                 f"stride must be less. Pass another --set stride=, max_length= or max_question_length=."
             )
+        if self.max_question_length < 1:
+            raise bad_setting("max_question_length", self.max_question_length, "1 or more")
         if self.max_answer_length < 1:
-            raise InputError(
-                f"max_answer_length is {self.max_answer_length} and must be at least 1."
-            )
+            raise bad_setting("max_answer_length", self.max_answer_length, "1 or more")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,6 +23,8 @@ class Interval(NamedTuple):
 
 
 UNKNOWN = Interval(math.nan, math.nan)
+# Of a change that the rows tell nothing of.
+ANYTHING = Interval(-math.inf, math.inf)
 
 
 def of_share(hits: float, rows: float, confidence: float) -> Interval:
@@ -92,9 +94,12 @@ def redrawn(cells: np.ndarray) -> np.ndarray:
 
 
 def percentiles(values: np.ndarray, confidence: float) -> Interval:
-    """Of a bootstrap, [draws]."""
+    """Of a bootstrap, [draws]; a draw that tells nothing, one without a row of the class, is NaN."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return UNKNOWN
     tail = (1 - confidence) / 2
-    return Interval(*(float(v) for v in np.quantile(values, [tail, 1 - tail])))
+    return Interval(*(float(v) for v in np.quantile(known, [tail, 1 - tail])))
 
 
 def _quantile(confidence: float) -> float:

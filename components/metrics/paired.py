@@ -11,6 +11,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto.config_pb2 import EvalConfig
 
 from components.metrics import figures
+from components.metrics.intervals import ANYTHING
 
 UPPER, LOWER, JUDGED = "_upper", "_lower", "_judged"
 # Over fewer rows a figure is shown, not judged: 95 % of 30 rows is 0.83 to 0.99.
@@ -21,8 +22,9 @@ class PairedInterval(tfma.metrics.Metric):
     """`accuracy_lower` and `accuracy_upper` of the candidate, and the same of its change.
 
     The change is candidate minus baseline; in TFMA's results its names end in `_diff`, as those of all
-    changes do. A change threshold on `accuracy_upper` is one on the best case of the change. Every row
-    counts once: example weights are not looked at.
+    changes do. A change threshold on `accuracy_upper` is one on the best case of the change; where the
+    rows tell nothing of it, it may be anything, and is refused by none. Every row counts once: example
+    weights are not looked at.
 
     Where it is asked for, `accuracy_judged`, too, on which the floors of slices are: the candidate's
     figure, or infinity, which reaches every floor, over fewer rows than LEAST_ROWS. For a metric that is
@@ -103,8 +105,11 @@ class _Intervals(beam.CombineFn):
         for key in self._judged:
             values[key] = self._figure.value(accumulator) if enough else math.inf
         for is_change, keys in self._keys.items():
-            interval = self._figure.change if is_change else self._figure.interval
-            values |= zip(keys, interval(accumulator, self._confidence))
+            find = self._figure.change if is_change else self._figure.interval
+            interval = find(accumulator, self._confidence)
+            if is_change and math.isnan(interval.upper):  # which TFMA would take for a loss
+                interval = ANYTHING
+            values |= zip(keys, interval)
         return values
 
 

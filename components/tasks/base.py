@@ -116,6 +116,7 @@ _LEAST = {
     **{"epochs": 1, "batch_size": 1, "max_length": 8, "weight_decay": 0, "seed": 0},
     **{"patience": 0, "accumulate": 1},
 }
+_SEEDS = 2**32  # NumPy's and TensorFlow's
 _SHARES = ("warmup_share", "dropout", "validation_share")
 _POSITIVE = ("learning_rate", "head_learning_rate", "clip_norm")
 
@@ -171,6 +172,8 @@ class Hyperparameters:
         for name, least in _LEAST.items():
             if not getattr(self, name) >= least:  # NaN is not, either.
                 raise bad_setting(name, getattr(self, name), f"{least} or more")
+        if self.seed >= _SEEDS:
+            raise bad_setting("seed", self.seed, f"less than {_SEEDS}")
         if self.accumulate > self.batch_size:
             raise bad_setting(
                 "accumulate", self.accumulate, f"batch_size, {self.batch_size}, or less"

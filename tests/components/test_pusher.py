@@ -16,12 +16,18 @@ def push(tmp_path):
     export = tmp_path / "model" / "Format-Serving"
     (export / "variables").mkdir(parents=True)
     (export / "saved_model.pb").write_text("graph")
-    (export / "variables" / "variables.index").write_text("weights")
+    trained = 0
     destination = pusher_pb2.PushDestination(
         filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(tmp_path / "serving"))
     )
 
-    def run(blessed: int = 1, keep: int = 0) -> standard_artifacts.PushedModel:
+    def run(
+        blessed: int = 1, keep: int = 0, weights: str | None = None
+    ) -> standard_artifacts.PushedModel:
+        nonlocal trained
+        trained += 1
+        index = weights or f"weights {trained}"
+        (export / "variables" / "variables.index").write_text(index)
         blessing = standard_artifacts.ModelBlessing()
         blessing.set_int_custom_property("blessed", blessed)
         pushed = standard_artifacts.PushedModel()
@@ -81,3 +87,21 @@ def test_a_refused_model_is_not_pushed(tmp_path, push):
 def test_a_push_keeps_the_newest_versions(tmp_path, push):
     versions = [push(keep=2).get_string_custom_property("pushed_version") for _ in range(3)]
     assert served(tmp_path) == versions[1:]
+
+
+def test_what_is_served_already_is_not_pushed_again(tmp_path, push):
+    first, second = (push(weights=w).get_string_custom_property("pushed_version") for w in "ab")
+    again = push(weights="b")
+    assert again.get_string_custom_property("pushed_version") == second
+    assert again.get_int_custom_property("pushed") == 1
+    assert served(tmp_path) == [first, second]
+    push(weights="b", keep=1)
+    assert served(tmp_path) == [second]
+
+
+def test_a_model_that_another_followed_is_pushed_again(tmp_path, push):
+    first, second = (push(weights=w).get_string_custom_property("pushed_version") for w in "ab")
+    third = push(weights="a").get_string_custom_property("pushed_version")
+    assert served(tmp_path) == [first, second, third]
+    (tmp_path / "serving" / third).rename(tmp_path / "elsewhere")
+    assert push(weights="a").get_string_custom_property("pushed_version") not in (first, second)

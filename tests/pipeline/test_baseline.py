@@ -13,9 +13,9 @@ BETTER, SAME, WORSE = (Change(v, Interval(v - 0.02, v + 0.02)) for v in (0.04, 0
 BARELY = Change(0.025, Interval(0.005, 0.045))
 
 
-def model(identity: int) -> standard_artifacts.Model:
+def model(identity: int, uri: str = __file__) -> standard_artifacts.Model:
     artifact = standard_artifacts.Model()
-    artifact.id = identity
+    artifact.id, artifact.uri = identity, uri
     return artifact
 
 
@@ -50,12 +50,15 @@ class Runs:
             artifact.set_int_custom_property("baseline_model_id", against)
         self.blessings.append(artifact)
 
-    def anchor_of(self, candidate: int) -> list[int]:
+    def anchor_of(self, candidate: int, gone: int = 0) -> list[int]:
         resolved = Anchor(["accuracy"]).resolve_artifacts(
             self.store,
             {
                 "candidate": [model(candidate)],
-                "model": [model(identity) for identity in (5, 1, 9, 3, 7)],
+                "model": [
+                    model(identity, "gone" if identity == gone else __file__)
+                    for identity in (5, 1, 9, 3, 7)
+                ],
                 "model_blessing": self.blessings,
             },
         )
@@ -97,7 +100,23 @@ def test_a_repeated_run_has_the_anchor_it_had_before(runs):
     runs.evaluated(1, against=0, found=[])
     runs.evaluated(3, against=1, found=[BETTER])
     runs.evaluated(5, against=3, found=[BETTER])
-    assert runs.anchor_of(3) == [1] and runs.anchor_of(5) == [3]
+    assert runs.anchor_of(5) == [3]
+
+
+def test_an_older_candidate_is_held_against_what_was_blessed_since(runs):
+    """As when its settings come back, or it was refused once by a floor that is lower now."""
+    runs.evaluated(1, against=0, found=[], blessed=0)
+    runs.evaluated(3, against=0, found=[])
+    assert runs.anchor_of(1) == [3]
+    runs.evaluated(5, against=3, found=[BETTER])
+    assert runs.anchor_of(3) == [5]
+
+
+def test_a_model_whose_files_are_gone_is_no_anchor(runs):
+    runs.evaluated(1, against=0, found=[])
+    runs.evaluated(3, against=1, found=[SAME])
+    assert runs.anchor_of(5, gone=1) == [3]
+    assert runs.anchor_of(5, gone=3) == [1]
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,14 @@ def test_every_profile_names_its_runner():
 
 
 def test_what_the_user_gives_follows_the_profile():
-    given = ["project=p", "region=r", "temp_location=gs://b/t", "--num_workers=7", "experiments=x"]
+    given = ["project=p", "region=r", "temp_location=gs://b/t", "--num_workers=7"]
+    given += ["experiments=x", "experiments=y"]
     arguments = beam_arguments("dataflow", given)
     assert arguments[0] == "--runner=DataflowRunner"
     assert arguments[1].startswith("--setup_file=") and arguments[1].endswith("/setup.py")
     assert arguments[2:] == (
         *("--project=p", "--region=r", "--temp_location=gs://b/t", "--num_workers=7"),
-        "--experiments=x",
+        *("--experiments=x", "--experiments=y"),
     )
 
 

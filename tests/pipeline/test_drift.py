@@ -49,6 +49,7 @@ class Runs:
         examples = self._executed("Examples", None)
         artifact = standard_artifacts.ExampleStatistics()
         artifact.id = self._executed("ExampleStatistics", examples, options)
+        artifact.uri = __file__
         self.statistics.append(artifact)
         return examples, artifact
 
@@ -99,6 +100,15 @@ def test_data_of_a_refused_model_is_passed_by(runs):
     runs.model(examples)
     more_examples, _ = runs.data()
     runs.model(more_examples, blessed=0)
+    assert runs.before(runs.data()[1]) == [first.id]
+
+
+def test_statistics_whose_files_are_gone_are_passed_by(runs):
+    examples, first = runs.data()
+    runs.model(examples)
+    more_examples, second = runs.data()
+    runs.model(more_examples)
+    second.uri = "gone"
     assert runs.before(runs.data()[1]) == [first.id]
 
 

@@ -47,6 +47,7 @@ def test_thresholds_bind_to_the_whole_split_only():
         ({"thresholds": {"f1": Threshold(float("nan"))}}, "f1_floor is nan"),
         ({"thresholds": {"f1": Threshold(0.5, float("nan"))}}, "f1_margin is nan"),
         ({"thresholds": {"f1": Threshold(0.5, -0.01)}}, "f1_margin is -0.01"),
+        ({"thresholds": {"f1": Threshold(0.5, float("inf"))}}, "f1_margin is inf"),
         ({"slices": ("word",)}, "a slice 'word'.*There are: words, .*label"),
         (
             {"slice_floors": (SliceFloor("f1", "word", "55+", 0.5),)},

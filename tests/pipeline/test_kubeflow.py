@@ -94,7 +94,7 @@ def test_what_depends_on_more_than_its_inputs_is_not_cached(kfp_spec, vertex_spe
         tasks = spec["root"]["dag"]["tasks"]
         return {t for t in tasks if not tasks[t].get("cachingOptions", {}).get("enableCache")}
 
-    assert uncached(kfp_spec) == {"ImportExampleGen", "Baseline"}
+    assert uncached(kfp_spec) == {"ImportExampleGen", "Baseline", "Pusher"}
     assert "ImportExampleGen" not in uncached(vertex_spec)
 
 

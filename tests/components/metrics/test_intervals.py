@@ -9,9 +9,11 @@ import pickle
 
 import numpy as np
 import pytest
+import tensorflow_model_analysis as tfma
 
 from components.metrics import figures, intervals
 from components.metrics.classification import ACCURACY, AUC, F1, PRECISION, RECALL
+from components.metrics.paired import _Intervals
 from components.tasks import load_task
 
 # Of the MRPC test split, and a pair of models as they differ from seed to seed.
@@ -78,6 +80,27 @@ def test_two_models_that_answer_alike_are_the_same():
     cells = np.zeros((2, 2, 2))
     cells[1, 1, 1], cells[1, 0, 0], cells[0, 1, 1], cells[0, 0, 0] = 200, 30, 50, 120
     assert F1.change(cells, 0.95) == (0, 0)
+
+
+def test_f1_over_few_rows_of_the_class_has_an_interval():
+    """Of 5 in 100, about one draw in 150 has none, and says nothing where no row is said to be one."""
+    cells = np.zeros((2, 2, 2))
+    cells[1, 1, 1], cells[1, 0, 0], cells[0, 0, 0] = 3, 2, 95
+    lower, upper = F1.interval(cells, 0.95)
+    assert 0 <= lower < 0.75 < upper <= 1
+    assert F1.change(cells, 0.95) == (0, 0)
+
+
+def test_a_change_that_the_rows_tell_nothing_of_is_no_loss():
+    """TFMA, which judges the upper bound, would refuse NaN."""
+    keys = [
+        tfma.metrics.MetricKey(name=f"auc_{end}", model_name="candidate", is_diff=True)
+        for end in ("lower", "upper")
+    ]
+    combiner = _Intervals({True: keys}, [], AUC, 0.95, 1, None)
+    one_row_of_the_class = [(True, 0.9, 0.8), (False, 0.2, 0.1), (False, 0.3, 0.1)]
+    found = combiner.extract_output(one_row_of_the_class)
+    assert found == {keys[0]: -math.inf, keys[1]: math.inf}
 
 
 def draw(only_candidate: float, rows: int = ROWS, draws: int = 1000) -> np.ndarray:

@@ -58,6 +58,20 @@ def test_rows_have_the_features_of_the_schema(tmp_path):
     assert all(f.presence.min_fraction == 1.0 for f in features)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("max_question_length", "0"),
+        ("max_answer_length", "0"),
+        ("stride", "-1"),
+        ("seed", "4294967296"),
+    ],
+)
+def test_settings_out_of_range_are_refused(setting, value):
+    with pytest.raises(InputError, match=f"{setting} is {value}"):
+        squad.TASK.override({setting: value})
+
+
 @pytest.mark.parametrize("setting", ["stride", "max_answer_length", "exact_match_floor"])
 def test_settings_of_spans_can_be_set(setting):
     assert squad.TASK.override({setting: "1"}).settings()[setting] == 1
