@@ -34,7 +34,8 @@ task. Stages whose inputs did not change take their results from the cache, the 
   data or code clear `compile` and all after it. TFX's run id is Airflow's, and `RUN_ID~N` from the
   second compilation on. Bad input fails at once; other faults are tried again {retries} time(s).
 * **Pools**: {pools}. Until a pool exists, its tasks wait.
-* One run at a time; a run of the local runner in the same output is refused meanwhile, and refuses.
+* One run at a time; a stage waits while another run is at work in the same output, and the local runner
+  refuses to begin.
 """
 
 

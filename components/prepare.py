@@ -139,7 +139,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--source", metavar="DIR", help="folder that holds the official files")
     parser.add_argument("--train", metavar="FILE", help="your own rows to train on")
     parser.add_argument("--eval", metavar="FILE", help="your own rows to evaluate on")
-    parser.add_argument("--test", metavar="FILE", help="your own rows to keep for later")
+    parser.add_argument(
+        "--test",
+        metavar="FILE",
+        help="your own rows for the gate to judge, instead of those of --eval",
+    )
     parser.add_argument(
         "--drop-misaligned",
         action="store_true",

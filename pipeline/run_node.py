@@ -45,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(graph_file: str, node_id: str, terminal: Terminal) -> int:
     graph = read_graph(graph_file)
     _check(graph, graph_file, node_id)
-    with only_run_in(graph["output"]):
+    busy = f"Another run is at work in {graph['output']}; waiting for its end."
+    with only_run_in(graph["output"], before_waiting=lambda: terminal.say(busy)):
         logs = f"{graph['output']}/logs/{graph['run_id']}"
         os.makedirs(logs, exist_ok=True)
         terminal.keep_log(f"{logs}/{node_id}.log")
