@@ -1,7 +1,6 @@
 """What the Evaluator found, read from TFMA's own files."""
 
 import dataclasses
-import math
 from collections.abc import Collection
 
 from components.metrics.intervals import Interval
@@ -19,7 +18,9 @@ class Change:
 
     @property
     def verdict(self) -> str:
-        """better, worse or, where the interval holds 0, same within noise."""
+        """better, worse or, where the interval holds 0, same within noise; unknown without one."""
+        if not self.interval.is_known:
+            return "unknown"
         if self.interval.lower > 0:
             return "better"
         return "worse" if self.interval.upper < 0 else "same within noise"
@@ -49,7 +50,7 @@ class Measured:
     @property
     def is_unknown(self) -> bool:
         """Whether the rows do not tell, as those of one class tell nothing of a ranking."""
-        return self.interval is not None and math.isnan(self.interval.lower)
+        return self.interval is not None and not self.interval.is_known
 
 
 @dataclasses.dataclass(frozen=True)

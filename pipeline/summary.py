@@ -1,5 +1,6 @@
 """The first lines and the closing table of a run."""
 
+import math
 import shlex
 
 from rich import box
@@ -78,7 +79,7 @@ def _changes_table(config: PipelineConfig, judged: list[Measured]) -> Table:
     for metric in judged:
         change = metric.change
         table.add_row(
-            metric.name, f"{change.value:+.4f}", _range(change.interval, "+"), change.verdict
+            metric.name, _number(change.value, "+"), _range(change.interval, "+"), change.verdict
         )
     return table
 
@@ -124,10 +125,12 @@ def _interval_of(config: PipelineConfig) -> str:
 
 
 def _range(interval: Interval | None, sign: str) -> str:
-    return " .. ".join(f"{bound:{sign}.4f}" for bound in interval) if interval else "-"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
+    if not interval or not interval.is_known:
         return "-"
-    return f"{value:,.0f}" if value.is_integer() and abs(value) > 1 else f"{value:.4f}"
+    return " .. ".join(f"{bound:{sign}.4f}" for bound in interval)
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if value.is_integer() and abs(value) > 1 else f"{value:{sign}.4f}"

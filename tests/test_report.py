@@ -14,12 +14,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util import tensor_util
 
 from components.drift_gate import Distance
-from components.metrics.intervals import Interval
+from components.metrics.intervals import ANYTHING, UNKNOWN, Interval
 from components.metrics.results import metrics_by_slice
 from components.rows_compared import Answer, ComparedRow
 from components.tensorboard import _cell
 from pipeline.history import metadata_file, read_runs, run_numbered
-from pipeline.measured import Measured, Sliced
+from pipeline.measured import Change, Measured, Sliced
 from pipeline.report.charts import line_chart
 from pipeline.report.evaluation import Bar, SliceGroup, slice_groups
 from pipeline.report.page import Evaluation, render, row_groups, write_report
@@ -32,6 +32,8 @@ HOSTILE = (
     "</article></script><svg/onload=alert(3)>",
     "{{ 7 * 7 }} {% raw %} ' onmouseover='alert(4)",
 )
+
+DASH = "\N{EN DASH}"
 
 
 class Elements(html.parser.HTMLParser):
@@ -126,6 +128,16 @@ def test_a_metric_that_a_slice_tells_nothing_of_has_no_bar():
     known = Measured("accuracy", 0.8, Interval(0.7, 0.9), None, None, None, None)
     (group,) = slice_groups([Sliced("label", "1", 40, [known, unknown])])
     assert (group.metric, [bar.metric for bar in group.bars]) == ("accuracy", [known])
+
+
+def test_what_the_rows_do_not_tell_is_a_dash(runs, tmp_path, monkeypatch):
+    """As precision where a model says of no row that it is of the class."""
+    untold = Measured("f1", math.nan, UNKNOWN, math.nan, Change(math.nan, ANYTHING), 0.1, None)
+    shown = Evaluation([untold], [], None, [])
+    monkeypatch.setattr("pipeline.report.page._evaluation", lambda *_: shown)
+    page = pathlib.Path(write_report("mrpc", runs[0], str(tmp_path))).read_text()
+    assert f"against the baseline: unknown ({DASH}, 95% interval {DASH})" in page
+    assert re.search(rf"<tr><td>f1(<td[^>]*>{DASH}){{2}}<td[^>]*>0\.1000", page)
 
 
 def test_rows_are_grouped_by_who_was_right():

@@ -21,6 +21,10 @@ class Interval(NamedTuple):
     lower: float
     upper: float
 
+    @property
+    def is_known(self) -> bool:
+        return math.isfinite(self.lower) and math.isfinite(self.upper)
+
 
 UNKNOWN = Interval(math.nan, math.nan)
 # Of a change that the rows tell nothing of.
