@@ -1,6 +1,7 @@
 """Runs the pipeline on this machine: python local_runner.py --task mrpc --data DIR --output DIR.
 
-Exit codes: 0 the model was pushed; 3 the gate refused it; 2 bad input or usage; 1 a fault.
+Exit codes: 0 the model was pushed, or is served already; 3 the gate refused it; 2 bad input or usage;
+1 a fault.
 """
 
 import argparse
@@ -51,9 +52,9 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
     from components.bert.hub import resolve
-    from pipeline.compiled import compile_pipeline
     from pipeline.config import local_config
     from pipeline.outcome import read_outcome
+    from pipeline.pipeline import compile_pipeline
     from pipeline.report.page import report_last_run
     from pipeline.summary import print_heading, print_summary
 

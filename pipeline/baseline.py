@@ -33,16 +33,16 @@ class Anchor(ResolverStrategy):
         """input_dict: candidate (one model), model (all), model_blessing (all)."""
         (candidate,) = input_dict["candidate"]
         models = {model.id: model for model in input_dict["model"] if is_there(model)}
-        earlier = [
-            (blessing.id, blessing)
+        others = [
+            blessing
             for blessing in input_dict["model_blessing"]
             if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == 1
             and _model_of(blessing) != candidate.id
             and _model_of(blessing) in models
         ]
         anchor = []
-        if earlier:
-            _, blessing = max(earlier)
+        if others:
+            blessing = max(others, key=lambda blessing: blessing.id)
             # By induction, the newest one's baseline was the anchor then.
             before = blessing.get_int_custom_property(
                 constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY

@@ -54,8 +54,8 @@ def _compile(options: argparse.Namespace) -> str:
 
     # Seconds of imports, after what can be told without them.
     from components.bert.hub import resolve
-    from pipeline.compiled import compile_pipeline
     from pipeline.config import local_config
+    from pipeline.pipeline import compile_pipeline
 
     encoder = resolve(_absolute_folder(options.encoder))
     config, rows = local_config(task, encoder, options.data, options.output, beam)

@@ -13,6 +13,7 @@ from tfx.components import (
     Transform,
 )
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.dsl.compiler.compiler import Compiler
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
@@ -21,6 +22,7 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2, infra_validator_pb2, pusher_pb2, trainer_pb2
+from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Channel, standard_artifacts
 from tfx.utils import proto_utils
 
@@ -123,6 +125,18 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         ),
         beam_pipeline_args=list(config.beam_args),
     )
+
+
+def compile_pipeline(config: PipelineConfig) -> pipeline_pb2.Pipeline:
+    """As TFX's launcher runs it, with a cache for every stage but Pusher.
+
+    What there is to push depends on what is served now.
+    """
+    compiled = Compiler().compile(create_pipeline(config))
+    for node in (node.pipeline_node for node in compiled.nodes):
+        if node.node_info.id == "Pusher":
+            node.execution_options.caching_options.enable_cache = False
+    return compiled
 
 
 def _splits(names: list[str]) -> example_gen_pb2.Input:

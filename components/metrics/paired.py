@@ -107,7 +107,7 @@ class _Intervals(beam.CombineFn):
         for is_change, keys in self._keys.items():
             find = self._figure.change if is_change else self._figure.interval
             interval = find(accumulator, self._confidence)
-            if is_change and math.isnan(interval.upper):  # which TFMA would take for a loss
+            if is_change and not interval.is_known:  # which TFMA would take for a loss
                 interval = ANYTHING
             values |= zip(keys, interval)
         return values
