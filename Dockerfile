@@ -39,5 +39,5 @@ COPY --chown=pipeline schema/ schema/
 COPY --chown=pipeline components/ components/
 COPY --chown=pipeline pipeline/ pipeline/
 
-RUN python -m components.bert.hub ${ENCODER}
+RUN python -m pipeline.cli encoder ${ENCODER}
 RUN python tools/doctor.py

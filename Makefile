@@ -36,13 +36,13 @@ doctor: ## check the environment, one line per check
 
 run: setup ## run the pipeline on this machine; without DATA on the sample in samples/
 ifeq ($(DATA),)
-	@$(PYTHON) -m components.prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
+	@$(PYTHON) -m pipeline.cli prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
 endif
 	@$(PYTHON) local_runner.py --task $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),,$(SAMPLE_ARGS)) $(ARGS)
 
 airflow-demo: setup ## run the pipeline once in Airflow, installed into .airflow (PORT=8080); takes what run takes
 ifeq ($(DATA),)
-	@$(PYTHON) -m components.prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
+	@$(PYTHON) -m pipeline.cli prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
 endif
 	@tools/airflow_demo.sh $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),,$(SAMPLE_ARGS)) $(ARGS)
 
@@ -50,7 +50,7 @@ test: setup ## run the tests
 	@$(PYTHON) -m pytest $(ARGS)
 
 test-serving: setup ## the long forms of the serving tests: 32 clients for a minute, 10,000 fuzzed requests, 50 kills
-	@TF_CPP_MIN_LOG_LEVEL=3 $(PYTHON) -m pytest tests/test_model_server.py tests/components/test_versions.py --long -s $(ARGS)
+	@TF_CPP_MIN_LOG_LEVEL=3 $(PYTHON) -m pytest tests/test_model_server.py tests/components/serving/test_versions.py --long -s $(ARGS)
 
 check: setup ## lint and check the format
 	@$(PYTHON) -m ruff check .
@@ -58,9 +58,9 @@ check: setup ## lint and check the format
 
 sweep: setup ## try learning rates, epochs and seeds, judged on held-out train rows; takes TASK, DATA, ENCODER, ARGS
 ifeq ($(DATA),)
-	@$(PYTHON) -m components.prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
+	@$(PYTHON) -m pipeline.cli prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
 endif
-	@$(PYTHON) -m benchmarks sweep --task $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)/sweep" $(if $(ENCODER),--encoder "$(ENCODER)") $(ARGS)
+	@$(PYTHON) -m pipeline.cli sweep --task $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)/sweep" $(if $(ENCODER),--encoder "$(ENCODER)") $(ARGS)
 
 bench: setup ## measure what the results table is made from
 	@$(PYTHON) -m benchmarks $(ARGS)

@@ -2,11 +2,12 @@
 
 Copy this file into a dags folder and write the graphs there, from the project's own environment:
 
-    python -m pipeline.compile airflow --task mrpc --data DIR --output DIR --graph DAGS/mrpc.graph.json
+    python -m pipeline.cli compile airflow --task mrpc --data DIR --output DIR \\
+        --graph DAGS/mrpc.graph.json
 
 or name one graph in the environment variable BERT_TFX_GRAPH of all of Airflow's processes. Airflow needs
 no TFX: it reads the graph, and every task is a command in the environment that wrote it. What the graph
-holds is told in pipeline/graph.py.
+holds is told in pipeline/orchestrators/graph.py.
 """
 
 import datetime
@@ -52,7 +53,7 @@ def graph_files() -> list[pathlib.Path]:
     if missing or not files:
         raise FileNotFoundError(
             f"{', '.join(missing) or f'{here}/*.graph.json'}: no such graph. Write one with "
-            "`python -m pipeline.compile airflow ... --graph FILE` in the project's environment."
+            "`python -m pipeline.cli compile airflow ... --graph FILE` in the project's environment."
         )
     return files
 

@@ -16,9 +16,9 @@ import sys
 
 import yaml
 
-from components.errors import InputError
-from components.quiet import quiet_stderr
-from pipeline.arguments import add_pipeline_arguments, task_and_beam
+from components.common.errors import InputError
+from components.common.stderr_filter import quiet_stderr
+from pipeline.cli.arguments import add_pipeline_arguments, task_and_beam
 
 WRITTEN, BAD_INPUT = 0, 2
 
@@ -49,7 +49,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     add_pipeline_arguments(
         parser,
-        "TFRecords that components.prepare wrote; the gate judges eval, or test where this machine "
+        "TFRecords that `prepare` wrote; the gate judges eval, or test where this machine "
         "sees the folder and it has one",
     )
     parser.add_argument("--target", required=True, help="kfp or vertex")
@@ -65,11 +65,11 @@ def _compile(options: argparse.Namespace) -> dict:
     task, beam = task_and_beam(options)
 
     # Seconds of imports, after what can be told without them.
-    from components.bert.hub import resolve
-    from components.records import check_records
-    from pipeline.cluster import cluster_config
+    from components.data.tfrecords import check_records
+    from components.models.bert.hub import resolve
     from pipeline.config import SCHEMA_DIRECTORY
-    from pipeline.kubeflow import compile_spec
+    from pipeline.orchestrators.cluster import cluster_config
+    from pipeline.orchestrators.kubeflow import compile_spec
 
     splits = {"eval"}
     if os.path.isdir(options.data):

@@ -10,10 +10,10 @@ import sys
 import time
 import traceback
 
-from components.errors import InputError
-from pipeline.arguments import add_local_arguments, task_and_beam
-from pipeline.one_run import only_run_in
-from pipeline.terminal import Terminal
+from components.common.errors import InputError
+from pipeline.cli.arguments import add_local_arguments, task_and_beam
+from pipeline.runs.run_lock import only_run_in
+from pipeline.runs.terminal import Terminal
 
 PUSHED, FAULT, BAD_INPUT, REFUSED = 0, 1, 2, 3
 
@@ -51,12 +51,12 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     # Seconds of imports, after what can be told without them.
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
-    from components.bert.hub import resolve
+    from components.models.bert.hub import resolve
     from pipeline.config import local_config
-    from pipeline.outcome import read_outcome
     from pipeline.pipeline import compile_pipeline
     from pipeline.report.page import report_last_run
-    from pipeline.summary import print_heading, print_summary
+    from pipeline.runs.outcome import read_outcome
+    from pipeline.runs.summary import print_heading, print_summary
 
     terminal.wait_for(f"encoder {options.encoder}")
     encoder = resolve(options.encoder)

@@ -23,6 +23,10 @@ setup(
             "tfx>=1.16,<1.22,!=1.17.*",  # 1.17 needs the same glibc as 1.21
             "tensorflow-text",  # of TensorFlow's own minor, as is tf-keras
             "tf-keras",
+            "pydantic",
+            "filelock",
+            "platformdirs",
+            "click",
             "rich",
             "jinja2",
             "safetensors",

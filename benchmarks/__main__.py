@@ -1,13 +1,10 @@
-"""What the README's tables are made of: python -m benchmarks training | serving | quality | scaling.
-
-`sweep` beside them chooses settings: see benchmarks/sweep.py.
-"""
+"""What the README's tables are made of: python -m benchmarks training | serving | quality | scaling."""
 
 import importlib
 import os
 import sys
 
-COMMANDS = ("training", "serving", "quality", "scaling", "sweep")
+COMMANDS = ("training", "serving", "quality", "scaling")
 
 
 def main() -> int:

@@ -10,6 +10,6 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 def prepared_sample(task: str) -> str:
     output = f"output/data/{task}"
-    command = [sys.executable, "-m", "components.prepare", task]
+    command = [sys.executable, "-m", "pipeline.cli", "prepare", task]
     subprocess.run([*command, "--source", f"samples/{task}", "--output", output], check=True)
     return output

@@ -16,7 +16,7 @@ import sys
 import time
 
 from benchmarks.places import RESULTS, ROOT
-from components.tasks import load_task
+from components.spec.registry import load_task
 
 
 def main(arguments: list[str]) -> int:
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--task", default="mrpc")
-    parser.add_argument("--data", required=True, help="what components.prepare wrote")
+    parser.add_argument("--data", required=True, help="what `prepare` wrote")
     parser.add_argument("--output", default="output/benchmarks")
     parser.add_argument("--metrics", nargs="+", help="else those that the gate judges")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])

@@ -28,7 +28,7 @@ import time
 
 from benchmarks.job_service import JobService, Used, wait_for
 from benchmarks.places import RESULTS, ROOT, prepared_sample
-from components.bert.presets import DEFAULT_ENCODER
+from components.models.bert.presets import DEFAULT_ENCODER
 
 BEFORE_TRAINING = ("ImportExampleGen", "StatisticsGen", "Transform")
 WORKERS = 2
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--task", default="mrpc")
-    parser.add_argument("--data", help="what components.prepare wrote; else the sample")
+    parser.add_argument("--data", help="what `prepare` wrote; else the sample")
     parser.add_argument("--encoder", default=DEFAULT_ENCODER, help="its vocabulary is what counts")
     parser.add_argument("--factors", type=int, nargs="+", default=[1, 10])
     parser.add_argument("--beam", default="local")
@@ -83,7 +83,15 @@ def measure(options: argparse.Namespace, factor: int, scratch: pathlib.Path) -> 
 
     # The engine has no part in it, but has to answer.
     shown, check = run(
-        *("pipeline.compile", "airflow", "--task", options.task, "--encoder", options.encoder),
+        *(
+            "pipeline.cli",
+            "compile",
+            "airflow",
+            "--task",
+            options.task,
+            "--encoder",
+            options.encoder,
+        ),
         *("--data", str(scratch / "data"), "--output", str(scratch / "output"), *beam),
         *("--run-id", "scaling", "--set", "epochs=1"),
         through=service,
@@ -94,7 +102,7 @@ def measure(options: argparse.Namespace, factor: int, scratch: pathlib.Path) -> 
     nodes = list(json.loads(pathlib.Path(graph).read_text())["nodes"])
     for stage in nodes[: nodes.index(measured[-1]) + 1]:
         through = service if stage in measured else None
-        shown, made = run("pipeline.run_node", "--node", stage, through=through)
+        shown, made = run("pipeline.orchestrators.run_node", "--node", stage, through=through)
         if stage in measured:
             seconds = float(re.search(rf"{stage} +([\d.]+) s", shown)[1])
             stages[stage] = {**made, "seconds": seconds}

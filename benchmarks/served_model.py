@@ -5,7 +5,7 @@ import pathlib
 import sys
 
 from benchmarks.worker import serve, timed_batches
-from components.pushed_model import PushedModel
+from components.serving.client import PushedModel
 
 
 def main(version: str, rows_file: str) -> None:

@@ -26,9 +26,9 @@ import numpy as np
 
 from benchmarks.training import HUGGINGFACE, HUGGINGFACE_PYTHON, RESULTS, ROOT, install_huggingface
 from benchmarks.worker import Worker
-from components.bert.convert import to_huggingface
-from components.bert.hub import Encoder
-from components.errors import InputError
+from components.common.errors import InputError
+from components.models.bert.convert import to_huggingface
+from components.models.bert.hub import Encoder
 
 BATCH_SIZES = ("1", "32")
 _TOLERANCE = 1e-3
@@ -127,7 +127,7 @@ def check_answers(answers: dict[str, dict]) -> None:
     """Raises ValueError where two systems do not run the same model.
 
     One row in a hundred may be answered otherwise: the tokenizers differ by design on a few characters
-    (µ, ½), see `components/bert/tokenizer.py`.
+    (µ, ½), see `components/models/bert/tokenizer.py`.
     """
     ours = np.array(answers["project"]["probabilities"])
     for system, made in answers.items():

@@ -10,23 +10,19 @@ import components  # noqa: F401 (chooses legacy Keras, before TensorFlow is impo
 
 # isort: split
 import tensorflow as tf
-from tensorflow_metadata.proto.v0 import schema_pb2
-from tensorflow_transform.tf_metadata import schema_utils
-from tfx.utils import io_utils
 
 from benchmarks.flops import encoder_flops, matmul_flops
 from benchmarks.worker import serve
-from components.batches import training_batches, training_rows
-from components.bert.hub import Encoder
-from components.bert.optimizer import WarmupLinearDecay, adamw
-from components.bert.precision import choose, rewritten_to
-from components.bert.tokenizer import Vocabulary
-from components.strategies import shares
-from components.tasks import load_task
-from components.trainer import build_model
-from components.training_step import training_step
-from components.transform import preprocessing_fn
-from components.values import dump
+from components.devices.precision import choose, rewritten_to
+from components.devices.strategies import shares
+from components.models.bert.hub import Encoder
+from components.models.bert.tokenizer import Vocabulary
+from components.preprocessing.in_memory import examples_of, read_raw
+from components.spec.registry import load_task
+from components.training.batching import training_batches, training_rows
+from components.training.optimizer import WarmupLinearDecay, adamw
+from components.training.step import training_step
+from components.training.trainer import build_model
 
 # Neither is reached in a benchmark: what is measured is the steps between.
 _WARMUP_STEPS, _TOTAL_STEPS = 1_000, 1_000_000
@@ -123,24 +119,6 @@ def tokenizing(texts: list[tf.Tensor], encoder: Encoder):
         "texts": sum(map(len, texts)),
         "pieces": sum(map(len, tokenized(texts))),
     }
-
-
-def read_raw(files: list[str], schema_file: str) -> dict:
-    """All examples of TFRecord files, gzip-compressed: feature name -> tensor [examples, ...]."""
-    schema = io_utils.parse_pbtxt_file(schema_file, schema_pb2.Schema())
-    spec = schema_utils.schema_as_feature_spec(schema).feature_spec
-    examples = list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
-    return tf.io.parse_example(examples, spec)
-
-
-def examples_of(raw: dict, task, encoder: Encoder) -> tf.data.Dataset:
-    """What Transform makes of the examples, all of them in one element."""
-    config = {"head": dump(task.head), "encoder": encoder.to_json()}
-    features = {
-        name: tf.cast(value, tf.int32) if name.endswith("_ids") else value
-        for name, value in preprocessing_fn(raw, config).items()
-    }
-    return tf.data.Dataset.from_tensors(features)
 
 
 def rows_of(raw: dict, task, encoder: Encoder) -> tf.data.Dataset:

@@ -25,10 +25,10 @@ import tempfile
 
 from benchmarks.places import RESULTS, ROOT, prepared_sample
 from benchmarks.worker import Worker
-from components.bert.hub import resolve
-from components.bert.precision import choose
-from components.bert.presets import DEFAULT_ENCODER, PRESETS, fetch_checkpoint
-from components.tasks import task_names
+from components.devices.precision import choose
+from components.models.bert.hub import resolve
+from components.models.bert.presets import DEFAULT_ENCODER, PRESETS, fetch_checkpoint
+from components.spec.registry import task_names
 
 HUGGINGFACE = ROOT / "benchmarks" / "huggingface"
 # Examples a round: some batches each, in less time than a machine needs to change its speed.
@@ -81,7 +81,7 @@ def draw_rows(data: str, folder: pathlib.Path, count: int) -> None:
     """Writes `count` examples of the train split, evenly spread, for both environments."""
     import tensorflow as tf
 
-    from components.features import values_by_name
+    from components.data.examples import values_by_name
 
     files = sorted(map(str, pathlib.Path(data, "train").glob("*")))
     records = list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())

@@ -1,5 +1,19 @@
 """The work inside the stages. Nothing here knows which orchestrator runs it.
 
+The rooms, in the order in which data meets them; each imports only from those above it:
+
+    common         errors, files, JSON, settings as text
+    spec           what a task is made of, as values without TensorFlow
+    models         the BERT encoder, and the heads that make answers of its output
+    data           official files or the user's own -> checked TFRecords; the gates on data
+    preprocessing  Transform: text -> wordpiece ids
+    evaluation     metrics, intervals, slices
+    devices        which devices train, in which precision, in how much memory
+    training       the Trainer: transformed examples -> a SavedModel
+    tuning         hyperparameters chosen on held-out train examples
+    serving        the check before a push, the push, and who asks what was pushed
+    tasks          one module a task; loaded by name alone
+
 TF Hub encoders need Keras 2 (`tf_keras`). On a GPU, TensorFlow takes all memory at once unless told
 otherwise, and nothing is left for another process. It reads both variables once, when it is first
 imported. This is the only place that sets them.

@@ -13,7 +13,7 @@ import pathlib
 import socket
 from collections.abc import Sequence
 
-from components.errors import InputError
+from components.common.errors import InputError
 
 _SETUP_FILE = pathlib.Path(__file__).resolve().parent.parent / "setup.py"
 _CONNECT_SECONDS = 5

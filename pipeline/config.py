@@ -4,10 +4,10 @@ import dataclasses
 import json
 import pathlib
 
-from components.bert.hub import Encoder
-from components.errors import InputError
-from components.records import check_records
-from components.tasks.base import Task
+from components.common.errors import InputError
+from components.data.tfrecords import check_records
+from components.models.bert.hub import Encoder
+from components.spec.task import Task
 from pipeline.beam import PROFILES
 from pipeline.fingerprint import file_sha256
 
@@ -129,8 +129,8 @@ def pushed_model(serving: str, encoder: Encoder) -> str:
       InputError: the version was made with another encoder.
     """
     # They load TFX, which what only reads a configuration does without.
-    from components import versions
-    from components.served_model import newest_version
+    from components.serving import versions
+    from components.serving.served_model import newest_version
 
     version = newest_version(serving)
     if not version:

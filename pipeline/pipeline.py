@@ -26,18 +26,18 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Channel, standard_artifacts
 from tfx.utils import proto_utils
 
-from components.data_gate import DataGate
-from components.drift_gate import DriftGate
-from components.pusher import Executor as PusherExecutor
-from components.served_model import ServedModel
-from components.serving_check import ServingCheck
-from components.values import dump
-from pipeline.baseline import Anchor
+from components.common.serialization import dump
+from components.data.data_gate import DataGate
+from components.data.drift_gate import DriftGate
+from components.serving.pusher import Executor as PusherExecutor
+from components.serving.served_model import ServedModel
+from components.serving.serving_check import ServingCheck
 from pipeline.config import PipelineConfig
-from pipeline.drift import LastBlessedStatistics, statistics_options
-from pipeline.evaluation import EXTRACTORS, check_slice_rows, eval_config
-from pipeline.facts import card_facts
+from pipeline.eval_config import EXTRACTORS, check_slice_rows, eval_config
 from pipeline.fingerprint import code_sha256
+from pipeline.model_card_facts import card_facts
+from pipeline.resolvers.anchor import Anchor
+from pipeline.resolvers.last_statistics import LastBlessedStatistics, statistics_options
 
 
 def create_pipeline(config: PipelineConfig) -> Pipeline:
@@ -149,21 +149,21 @@ def _transform(config: PipelineConfig, examples, schema) -> Transform:
     return Transform(
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
-        preprocessing_fn="components.transform.preprocessing_fn",
+        preprocessing_fn="components.preprocessing.transform.preprocessing_fn",
         disable_statistics=True,  # PieceStatistics' are the ones that are looked at
-        custom_config=_head_and_encoder(config, "components.transform"),
+        custom_config=_head_and_encoder(config, "components.preprocessing.transform"),
     )
 
 
 def _trainer(config: PipelineConfig, transform) -> Trainer:
     return Trainer(
-        run_fn="components.trainer.run_fn",
+        run_fn="components.training.trainer.run_fn",
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config={
-            **_head_and_encoder(config, "components.trainer"),
+            **_head_and_encoder(config, "components.training.trainer"),
             "hyperparameters": dump(config.task.hyperparameters),
             "checkpoints": config.checkpoints,
             "warm_start": config.warm_start,
@@ -218,7 +218,9 @@ def _serving_check(
             }
         ),
         facts=card_facts(config),
-        code=code_sha256("components.serving_check", "components.serving_probe"),
+        code=code_sha256(
+            "components.serving.serving_check", "components.serving.serving_check_worker"
+        ),
         **({"server_blessing": model_server.outputs["blessing"]} if model_server else {}),
     )
 

@@ -102,7 +102,7 @@ def project(tmp_path_factory, tiny_encoder) -> Project:
     root = copy_of_source(tmp_path_factory.mktemp("project"))
     copy = Project(root, tiny_encoder)
     prepared = copy.run(
-        "-m", "components.prepare", "mrpc", "--source", "samples/mrpc", "--output", "data"
+        "-m", "pipeline.cli", "prepare", "mrpc", "--source", "samples/mrpc", "--output", "data"
     )
     assert prepared.returncode == 0, prepared.stderr
     return copy

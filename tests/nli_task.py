@@ -6,9 +6,9 @@ schema/nli.pbtxt. That is all that a task of pairs needs.
 
 from collections.abc import Iterator
 
-from components.heads.classification import PairClassification
-from components.tabular import read_table, text, whole_number
-from components.tasks.base import (
+from components.data.readers.tsv import read_table, text, whole_number
+from components.models.heads.sequence_classification import PairClassification
+from components.spec.task import (
     Card,
     DataFormat,
     Hyperparameters,
@@ -19,7 +19,7 @@ from components.tasks.base import (
     Threshold,
 )
 
-_METRICS = "components.metrics.classification"
+_METRICS = "components.evaluation.metrics.sequence_classification"
 CLASSES = 3
 
 

@@ -1,4 +1,4 @@
-"""What the tests of `components.prepare` share."""
+"""What the tests of `prepare` share."""
 
 import hashlib
 import pathlib
@@ -7,8 +7,8 @@ import sys
 
 import tensorflow as tf
 
-from components import prepare
-from components.features import values_by_name
+from components.data.examples import values_by_name
+from pipeline.cli import prepare as prepare_command
 from tests.conftest import REPOSITORY
 
 
@@ -26,7 +26,7 @@ def read_examples(folder):
 
 
 def error_of(capsys, arguments):
-    assert prepare.main(arguments) == 2
+    assert prepare_command.main(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert len(error.splitlines()) == 1
@@ -47,7 +47,7 @@ def run_python(*arguments):
 def assert_refused_without_tensorflow(arguments, where):
     """where: how the error begins."""
     script = (
-        "import sys; from components import prepare; code = prepare.main(sys.argv[1:]);"
+        "import sys; from pipeline.cli import prepare; code = prepare.main(sys.argv[1:]);"
         "assert 'tensorflow' not in sys.modules; sys.exit(code)"
     )
     run = run_python("-c", script, *arguments)

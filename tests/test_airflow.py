@@ -13,11 +13,12 @@ import jinja2
 import pytest
 
 import airflow_dag
-from components.bert.hub import Encoder
-from components.settings import parse_settings
-from components.tasks import load_task
-from pipeline import compile, graph
+from components.common.settings import parse_settings
+from components.models.bert.hub import Encoder
+from components.spec.registry import load_task
+from pipeline.cli import compile
 from pipeline.config import PipelineConfig
+from pipeline.orchestrators import graph
 from tests.conftest import REPOSITORY
 
 AIRFLOW = REPOSITORY / ".airflow" / "venv" / "bin" / "python"
@@ -76,7 +77,7 @@ def test_every_stage_reads_the_graph_that_the_first_task_wrote(dags):
     )
     command = render(airflow_dag.node_command(read, "Trainer"))
     assert command[2:] == [
-        *("-m", "pipeline.run_node", "--node", "Trainer", "--graph", written.graph)
+        *("-m", "pipeline.orchestrators.run_node", "--node", "Trainer", "--graph", written.graph)
     ]
 
 
@@ -201,7 +202,16 @@ def run_dag(project, tmp_path_factory):
         *("accuracy_margin=1", "f1_margin=1", "auc_margin=1"),
     )
     compiled = project.run(
-        *("-m", "pipeline.compile", "airflow", "--task", "mrpc", "--encoder", project.encoder),
+        *(
+            "-m",
+            "pipeline.cli",
+            "compile",
+            "airflow",
+            "--task",
+            "mrpc",
+            "--encoder",
+            project.encoder,
+        ),
         *("--data", "data", "--output", str(home / "output")),
         *("--graph", str(home / "dags" / "mrpc.graph.json")),
         *(part for setting in lenient for part in ("--set", setting)),

@@ -68,10 +68,10 @@ def test_the_pushed_version_carries_its_card_and_warmup(project, first_run):
 
 def test_the_list_of_models_shows_what_is_served(project):
     (version,) = project.versions()
-    shown = project.run("-m", "pipeline.models", "list", "--task", "mrpc")
+    shown = project.run("-m", "pipeline.cli", "versions", "list", "--task", "mrpc")
     assert shown.returncode == 0 and shown.stderr == ""
     assert version.name in shown.stdout and "served" in shown.stdout
-    nothing = project.run("-m", "pipeline.models", "rollback", "--task", "mrpc")
+    nothing = project.run("-m", "pipeline.cli", "versions", "rollback", "--task", "mrpc")
     assert nothing.returncode == 2 and "nothing that was served before" in nothing.stderr
 
 
@@ -138,7 +138,7 @@ def test_settings_that_come_back_are_judged_anew_and_served_again(project, first
 
 
 def test_editing_the_trainer_does_not_run_transform(project, first_run):
-    project.edit("components/trainer.py")
+    project.edit("components/training/trainer.py")
     run = project.pipeline()
     assert {name for name, note in stages(run).items() if note == "ran"} == LOOKING | {
         *("Trainer", "Evaluator", "ServingCheck", "Pusher")
@@ -154,7 +154,7 @@ def test_other_data_runs_all_that_depends_on_it(project):
     for split, part in (("train", rows[:200]), ("eval", rows[200:300])):
         (project.root / f"{split}.tsv").write_text(header + "".join(part))
     prepared = project.run(
-        *("-m", "components.prepare", "mrpc", "--train", "train.tsv", "--eval", "eval.tsv"),
+        *("-m", "pipeline.cli", "prepare", "mrpc", "--train", "train.tsv", "--eval", "eval.tsv"),
         *("--output", "other"),
     )
     assert prepared.returncode == 0, prepared.stderr
@@ -171,7 +171,7 @@ def test_data_that_has_drifted_is_refused_before_it_is_trained_on(project):
     for split, part in (("train", rows[:300]), ("eval", rows[300:])):
         (project.root / f"{split}.tsv").write_text(header + "".join(part))
     prepared = project.run(
-        *("-m", "components.prepare", "mrpc", "--train", "train.tsv", "--eval", "eval.tsv"),
+        *("-m", "pipeline.cli", "prepare", "mrpc", "--train", "train.tsv", "--eval", "eval.tsv"),
         *("--output", "drifted"),
     )
     assert prepared.returncode == 0, prepared.stderr
@@ -181,6 +181,6 @@ def test_data_that_has_drifted_is_refused_before_it_is_trained_on(project):
         r"train: sentence1_pieces: Jensen-Shannon divergence 0\.\d+ from the last", run.stdout
     )
     assert "label" not in run.stdout and "--set drift=accept" in run.stdout
-    report = project.run("-m", "pipeline.report", "--output", "output", "--task", "mrpc")
+    report = project.run("-m", "pipeline.cli", "report", "--output", "output", "--task", "mrpc")
     page = pathlib.Path(report.stdout.strip()).read_text()
     assert re.search(r"<b>sentence1_pieces</b> of train: Jensen-Shannon divergence 0\.\d+", page)

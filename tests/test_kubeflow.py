@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 import kubeflow_runner
-from components.served_model import newest_version
-from pipeline.cluster import IMAGE_CACHE
+from components.serving.served_model import newest_version
+from pipeline.orchestrators.cluster import IMAGE_CACHE
 from tests import kfp_executor
 from tests.conftest import REPOSITORY
 
@@ -79,7 +79,7 @@ def test_with_nothing_served_the_candidate_is_its_own_baseline(ran):
 def test_the_pushed_model_answers(ran, root, image):
     asked = subprocess.run(
         [
-            *(sys.executable, "-m", "pipeline.predict", str(root / "serving" / "mrpc")),
+            *(sys.executable, "-m", "pipeline.cli", "predict", str(root / "serving" / "mrpc")),
             *("sentence1=He won .", "sentence2=The win was his ."),
         ],
         cwd=image,

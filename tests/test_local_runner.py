@@ -6,7 +6,7 @@ import re
 import pytest
 
 import local_runner
-from pipeline.one_run import only_run_in
+from pipeline.runs.run_lock import only_run_in
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def data(tmp_path):
         (["--set", "epochs"], ["--set epochs", "NAME=VALUE"]),
         (["--set", "max_length=129"], ["max_length is 129", "--set max_length=128"]),
         (["--encoder", "minilm-l7"], ["no encoder 'minilm-l7'", "minilm-l6"]),
-        (["--data", "nowhere"], ["nowhere does not exist", "components.prepare"]),
-        ([], ["train", "components.prepare"]),
+        (["--data", "nowhere"], ["nowhere does not exist", "pipeline.cli prepare"]),
+        ([], ["train", "pipeline.cli prepare"]),
         (["--data", "gs://b/mrpc"], ["--data is gs://b/mrpc", "kubeflow_runner.py"]),
         (["--output", "gs://b/out"], ["--output is gs://b/out", "kubeflow_runner.py"]),
         (["--output", "out[2]"], ["--output is out[2]", "Rename the folder"]),
@@ -64,7 +64,7 @@ def test_a_fault_exits_1_and_names_the_log(monkeypatch, tmp_path, data, tiny_enc
 
 
 def test_two_runs_in_one_output_are_refused(tmp_path):
-    from components.errors import InputError
+    from components.common.errors import InputError
 
     with only_run_in(str(tmp_path)):
         with pytest.raises(InputError, match="Another run is at work"):

@@ -25,16 +25,20 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from components import versions
+from components.serving import versions
 from tests.conftest import REPOSITORY
 
 
 class Server:
-    """tests/model_server.py in a process of its own, and clients for it."""
+    """components/serving/development_server.py in a process of its own, and clients for it."""
 
     def __init__(self, base: pathlib.Path, name: str):
         self.name = name
-        command = [sys.executable, "-I", str(REPOSITORY / "tests" / "model_server.py")]
+        command = [
+            sys.executable,
+            "-I",
+            str(REPOSITORY / "components" / "serving" / "development_server.py"),
+        ]
         self.process = subprocess.Popen(
             [*command, str(base), name],
             stdout=subprocess.PIPE,

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from pipeline.history import metadata_file, read_runs
+from pipeline.runs.metadata import metadata_file, read_runs
 from tests.conftest import REPOSITORY
 
 NOTEBOOK = REPOSITORY / "docs" / "evaluation.ipynb"

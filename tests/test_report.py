@@ -13,17 +13,17 @@ import tensorflow_model_analysis as tfma
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
 
-from components.drift_gate import Distance
-from components.metrics.intervals import ANYTHING, UNKNOWN, Interval
-from components.metrics.results import metrics_by_slice
-from components.rows_compared import Answer, ComparedRow
-from components.tensorboard import _cell
-from pipeline.history import metadata_file, read_runs, run_numbered
-from pipeline.measured import Change, Measured, Sliced
+from components.data.drift_gate import Distance
+from components.evaluation.comparison import Answer, ComparedRow
+from components.evaluation.intervals import ANYTHING, UNKNOWN, Interval
+from components.evaluation.tensorboard import _cell
+from components.evaluation.tfma_results import metrics_by_slice
+from pipeline.cli.runs import main as list_runs
 from pipeline.report.charts import line_chart
 from pipeline.report.evaluation import Bar, SliceGroup, slice_groups
 from pipeline.report.page import Evaluation, render, row_groups, write_report
-from pipeline.runs import main as list_runs
+from pipeline.runs.metadata import metadata_file, read_runs, run_numbered
+from pipeline.runs.metric_results import Change, Measured, Sliced
 from tests.conftest import Project
 
 HOSTILE = (
@@ -199,7 +199,9 @@ def test_text_is_no_markup_in_tensorboard(text):
 
 
 def test_the_command_adds_the_rows_that_the_gate_counted_as_wrong(project, runs):
-    run = project.run("-m", "pipeline.report", "--output", "output", "--task", "mrpc", "--run", "1")
+    run = project.run(
+        "-m", "pipeline.cli", "report", "--output", "output", "--task", "mrpc", "--run", "1"
+    )
     assert run.returncode == 0, run.stderr
     page = pathlib.Path(run.stdout.strip()).read_text()
     accuracy = float(re.search(r"accuracy</b> (0\.\d+)", page)[1])
@@ -251,7 +253,7 @@ def test_a_run_that_broke_off_has_a_page_too(runs, tmp_path):
 
 
 def test_where_there_is_nothing_to_show(tmp_path, project, runs):
-    from components.errors import InputError
+    from components.common.errors import InputError
 
     with pytest.raises(InputError, match="holds no run"):
         metadata_file(str(tmp_path), None)

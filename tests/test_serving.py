@@ -9,12 +9,12 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.batches import read_examples, training_rows
-from components.bert.hub import resolve
-from components.bert.packing import pad
-from components.bert.tokenizer import Vocabulary
-from components.tasks import load_task
-from components.trainer import build_model
+from components.models.bert.hub import resolve
+from components.models.bert.packing import pad
+from components.models.bert.tokenizer import Vocabulary
+from components.spec.registry import load_task
+from components.training.batching import read_examples, training_rows
+from components.training.trainer import build_model
 
 BARE = """
 import json, sys
@@ -148,7 +148,14 @@ def test_an_answer_does_not_depend_on_its_batch(model, eval_rows):
 
 def test_predict_answers_on_the_command_line(project, first_run):
     run = project.run(
-        *("-m", "pipeline.predict", "output/serving/mrpc", "sentence1=A cat .", "sentence2=A dog .")
+        *(
+            "-m",
+            "pipeline.cli",
+            "predict",
+            "output/serving/mrpc",
+            "sentence1=A cat .",
+            "sentence2=A dog .",
+        )
     )
     answer = json.loads(run.stdout)
     assert answer["label"] in (0, 1) and len(answer["probabilities"]) == 2
@@ -166,10 +173,10 @@ def test_predict_answers_a_file_and_standard_input_row_by_row(
     project, eval_file, eval_rows, answers
 ):
     version = str(project.versions()[0])
-    from_columns = project.run("-m", "pipeline.predict", version, "--file", eval_file)
+    from_columns = project.run("-m", "pipeline.cli", "predict", version, "--file", eval_file)
     rows = [{n: r[n] for n in ("sentence1", "sentence2")} for r in eval_rows]
     from_json = subprocess.run(
-        [sys.executable, "-m", "pipeline.predict", version, "--file", "-"],
+        [sys.executable, "-m", "pipeline.cli", "predict", version, "--file", "-"],
         cwd=project.root,
         input="\n".join(map(json.dumps, rows)),
         capture_output=True,
@@ -189,7 +196,7 @@ def test_predict_answers_a_file_and_standard_input_row_by_row(
 
 def test_predict_scores_a_file_as_the_gate_did(project, eval_file):
     version = project.versions()[0]
-    run = project.run("-m", "pipeline.predict", str(version), "--score", eval_file)
+    run = project.run("-m", "pipeline.cli", "predict", str(version), "--score", eval_file)
     assert run.returncode == 0, run.stderr
     scores = json.loads(run.stdout)
     assert scores["rows"] == 100
@@ -201,7 +208,9 @@ def test_predict_scores_a_file_as_the_gate_did(project, eval_file):
 def test_predict_scores_two_rows_by_what_they_tell(project, eval_file):
     header, *lines = (project.root / eval_file).read_text().splitlines()
     (project.root / "two.tsv").write_text("\n".join([header, *lines[:2]]) + "\n")
-    run = project.run("-m", "pipeline.predict", str(project.versions()[0]), "--score", "two.tsv")
+    run = project.run(
+        "-m", "pipeline.cli", "predict", str(project.versions()[0]), "--score", "two.tsv"
+    )
     scores = json.loads(run.stdout)
     assert scores["rows"] == 2 and scores["auc"]["lower"] is None
     assert scores["accuracy"]["lower"] < scores["accuracy"]["upper"]
@@ -217,5 +226,5 @@ def test_predict_scores_two_rows_by_what_they_tell(project, eval_file):
     ],
 )
 def test_predict_tells_what_it_wants(project, first_run, arguments, message):
-    run = project.run("-m", "pipeline.predict", "output/serving/mrpc", *arguments)
+    run = project.run("-m", "pipeline.cli", "predict", "output/serving/mrpc", *arguments)
     assert run.returncode == 2 and message in run.stderr

@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from components.metrics.squad import exact_match, f1
-from components.tasks import load_task
+from components.evaluation.metrics.span_extraction import exact_match, f1
+from components.spec.registry import load_task
 from tests.conftest import stages
 
 BARE = """
@@ -37,7 +37,14 @@ json.dump({"modules": [m for m in sys.modules if m.startswith(("components", "pi
 @pytest.fixture(scope="module")
 def squad_run(project, first_run) -> subprocess.CompletedProcess:
     prepared = project.run(
-        "-m", "components.prepare", "squad", "--source", "samples/squad", "--output", "data-squad"
+        "-m",
+        "pipeline.cli",
+        "prepare",
+        "squad",
+        "--source",
+        "samples/squad",
+        "--output",
+        "data-squad",
     )
     assert prepared.returncode == 0, prepared.stderr
     # The tiny vocabulary spells the sample's rare words, so that its two splits are not alike.
@@ -122,7 +129,7 @@ def test_tfma_reports_the_official_figures_of_the_served_answers(squad_run, answ
 
 
 def test_the_report_shows_the_answers_that_match_no_reference(project, answers, rows):
-    run = project.run("-m", "pipeline.report", "--output", "output", "--task", "squad")
+    run = project.run("-m", "pipeline.cli", "report", "--output", "output", "--task", "squad")
     assert run.returncode == 0, run.stderr
     page = pathlib.Path(run.stdout.strip()).read_text()
     served = zip(answers["text"]["answer"], rows)
@@ -132,7 +139,7 @@ def test_the_report_shows_the_answers_that_match_no_reference(project, answers, 
 
 def test_predict_answers_on_the_command_line(project, version):
     run = project.run(
-        *("-m", "pipeline.predict", version, "question=Who sat?", "context=The cat sat.")
+        *("-m", "pipeline.cli", "predict", version, "question=Who sat?", "context=The cat sat.")
     )
     answer = json.loads(run.stdout)
     assert answer["answer"] and answer["answer"] in "The cat sat."

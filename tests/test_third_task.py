@@ -36,14 +36,14 @@ def copy(tiny_encoder, tmp_path_factory) -> Project:
 
 
 def test_a_task_without_official_files_asks_for_the_users(copy):
-    run = copy.run("-m", "components.prepare", "nli", "--output", "data")
+    run = copy.run("-m", "pipeline.cli", "prepare", "nli", "--output", "data")
     assert run.returncode == 2
     assert "The task nli has no official files. Pass yours: --train" in run.stderr
 
 
 def test_a_third_task_is_trained_judged_and_pushed(copy):
     files = ("--train", "train.tsv", "--eval", "eval.tsv")
-    prepared = copy.run("-m", "components.prepare", "nli", *files, "--output", "data")
+    prepared = copy.run("-m", "pipeline.cli", "prepare", "nli", *files, "--output", "data")
     assert prepared.returncode == 0, prepared.stderr
     run = copy.run(
         *("local_runner.py", "--task", "nli", "--data", "data", "--output", "output"),
@@ -60,9 +60,9 @@ def test_a_third_task_is_trained_judged_and_pushed(copy):
 
 def test_the_model_of_a_third_task_answers_with_one_of_its_classes(copy):
     texts = ("sentence1=The cat is in the barn .", "sentence2=The cat has slept well .")
-    run = copy.run("-m", "pipeline.predict", "output/serving/nli", *texts)
+    run = copy.run("-m", "pipeline.cli", "predict", "output/serving/nli", *texts)
     answer = json.loads(run.stdout)
     assert len(answer["probabilities"]) == 3
     assert answer["label"] == max(range(3), key=answer["probabilities"].__getitem__)
-    scored = copy.run("-m", "pipeline.predict", "output/serving/nli", "--score", "eval.tsv")
+    scored = copy.run("-m", "pipeline.cli", "predict", "output/serving/nli", "--score", "eval.tsv")
     assert json.loads(scored.stdout)["rows"] == 48

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components import trainer
-from components.bert.hub import resolve
-from components.errors import InputError
-from components.tasks import load_task
-from components.warm_start import start_from
+from components.common.errors import InputError
+from components.models.bert.hub import resolve
+from components.spec.registry import load_task
+from components.training import trainer
+from components.training.warm_start import start_from
 from pipeline.config import pushed_model
 from tests.conftest import stages
 from tests.tiny_encoder import write_tiny_encoder

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from components.bert import encoder
+from components.models.bert import network
 
 
 def tiny_vocabulary(words: Iterable[str]) -> list[str]:
@@ -16,8 +16,8 @@ def tiny_vocabulary(words: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(pieces))
 
 
-def tiny_config(vocab_size: int, dropout: float = 0.1) -> encoder.EncoderConfig:
-    return encoder.EncoderConfig(
+def tiny_config(vocab_size: int, dropout: float = 0.1) -> network.EncoderConfig:
+    return network.EncoderConfig(
         vocab_size=vocab_size,
         hidden_size=16,
         num_layers=2,
@@ -29,12 +29,12 @@ def tiny_config(vocab_size: int, dropout: float = 0.1) -> encoder.EncoderConfig:
     )
 
 
-def tiny_values(config: encoder.EncoderConfig, seed: int = 0) -> dict[str, np.ndarray]:
+def tiny_values(config: network.EncoderConfig, seed: int = 0) -> dict[str, np.ndarray]:
     """Weights far enough from BERT's first ones that every part of the network shows."""
     rng = np.random.default_rng(seed)
     return {
         name: rng.normal(1.0 if name.endswith("gamma") else 0.0, 0.3, shape).astype(np.float32)
-        for name, shape in encoder.variable_shapes(config).items()
+        for name, shape in network.variable_shapes(config).items()
     }
 
 
@@ -51,5 +51,5 @@ def write_tiny_encoder(
     """
     vocabulary = tiny_vocabulary(words)
     config = tiny_config(len(vocabulary), dropout)
-    encoder.save(config, tiny_values(config), vocabulary, lower_case, str(directory))
+    network.save(config, tiny_values(config), vocabulary, lower_case, str(directory))
     return str(directory)

@@ -18,12 +18,12 @@ import threading
 import numpy as np
 import tensorflow as tf
 
-from components import trainer
-from components.bert.hub import resolve
-from components.bert.precision import rewritten_to
-from components.checkpoints import Checkpoints
-from components.fit import fit
-from components.tasks import load_task
+from components.devices.precision import rewritten_to
+from components.models.bert.hub import resolve
+from components.spec.registry import load_task
+from components.training import trainer
+from components.training.checkpoints import Checkpoints
+from components.training.loop import fit
 
 STEPS = 12
 

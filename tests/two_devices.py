@@ -10,10 +10,10 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from components import trainer
-from components.bert.hub import resolve
-from components.bert.layers import separate_replicas
-from components.tasks import load_task
+from components.models.bert.hub import resolve
+from components.models.bert.layers import separate_replicas
+from components.spec.registry import load_task
+from components.training import trainer
 from tests.tiny_training import train
 
 ROW = {

@@ -19,7 +19,7 @@ from benchmarks.worker import serve, timed_batches
 
 
 class PairModel(BertPreTrainedModel):
-    """This project's head for pairs, components/heads/classification.py, on transformers' BERT."""
+    """This project's head, `models/heads/sequence_classification.py`, on transformers' BERT."""
 
     def __init__(self, config):
         super().__init__(config)

@@ -18,7 +18,7 @@ from common import load_model, make_parser, predict, run_grid, train
 from transformers import AutoTokenizer, BertForQuestionAnswering
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
-from components.metrics.squad import exact_match, f1
+from components.evaluation.metrics.span_extraction import exact_match, f1
 
 MAX_LENGTH, STRIDE = 384, 128  # word pieces of a window; of context shared with the next one
 MAX_QUESTION_LENGTH, MAX_ANSWER_LENGTH = 64, 30  # word pieces

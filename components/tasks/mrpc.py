@@ -3,11 +3,14 @@
 import os
 from collections.abc import Iterator, Sequence
 
-from components.errors import InputError
-from components.heads.classification import PairClassification
-from components.metrics.classification import of_two_classes, plots_of_two_classes
-from components.tabular import bad_field, read_columns, read_table, text, whole_number
-from components.tasks.base import (
+from components.common.errors import InputError
+from components.data.readers.tsv import bad_field, read_columns, read_table, text, whole_number
+from components.evaluation.metrics.sequence_classification import (
+    of_two_classes,
+    plots_of_two_classes,
+)
+from components.models.heads.sequence_classification import PairClassification
+from components.spec.task import (
     Card,
     DataFormat,
     Hyperparameters,

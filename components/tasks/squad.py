@@ -2,10 +2,10 @@
 
 import os
 
-from components.heads.span import SpanExtraction, SpanHyperparameters
-from components.metrics.squad import of_answers
-from components.squad_json import misalignment, read_questions
-from components.tasks.base import Card, DataFormat, LocatedRow, OfficialFile, Row, Task, Threshold
+from components.data.readers.squad_json import misalignment, read_questions
+from components.evaluation.metrics.span_extraction import of_answers
+from components.models.heads.span_extraction import SpanExtraction, SpanHyperparameters
+from components.spec.task import Card, DataFormat, LocatedRow, OfficialFile, Row, Task, Threshold
 
 _DATASET = "https://rajpurkar.github.io/SQuAD-explorer/dataset"
 _TRAIN = OfficialFile(

@@ -5,9 +5,9 @@ import pathlib
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.data_gate import describe
-from components.drift_gate import Distance, measure
-from pipeline.history import Stage
+from components.data.data_gate import describe
+from components.data.drift_gate import Distance, measure
+from pipeline.runs.metadata import Stage
 
 
 @dataclasses.dataclass(frozen=True)

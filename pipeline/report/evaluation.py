@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Sequence
 
-from components.metrics.results import overall_plots
-from pipeline.measured import Measured, Sliced
+from components.evaluation.tfma_results import overall_plots
 from pipeline.report.charts import Chart, line_chart
+from pipeline.runs.metric_results import Measured, Sliced
 
 
 @dataclasses.dataclass(frozen=True)

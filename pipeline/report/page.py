@@ -10,12 +10,10 @@ from collections.abc import Sequence
 
 import jinja2
 
-from components.drift_gate import Distance
-from components.tasks.base import Task
-from components.tensorboard import write_evaluation
+from components.data.drift_gate import Distance
+from components.evaluation.tensorboard import write_evaluation
+from components.spec.task import Task
 from pipeline.config import PipelineConfig
-from pipeline.history import Run, read_runs
-from pipeline.measured import Measured, measured, overall, sliced
 from pipeline.report.charts import Chart
 from pipeline.report.data import FeatureCount, anomalies, distances, feature_counts
 from pipeline.report.evaluation import (
@@ -25,6 +23,8 @@ from pipeline.report.evaluation import (
     slice_groups,
 )
 from pipeline.report.training import training_charts
+from pipeline.runs.metadata import Run, read_runs
+from pipeline.runs.metric_results import Measured, measured, overall, sliced
 
 _FOLDER = pathlib.Path(__file__).parent
 _ROWS_SHOWN = 300

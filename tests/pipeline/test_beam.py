@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from components.errors import InputError
+from components.common.errors import InputError
 from pipeline.beam import PROFILES, beam_arguments
 
 

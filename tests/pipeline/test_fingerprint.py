@@ -16,19 +16,22 @@ def tree(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("edited", "transform_changes", "trainer_changes"),
     [
-        ("components/transform.py", True, False),
-        ("components/bert/tokenizer.py", True, True),
-        ("components/trainer.py", False, True),
-        ("components/bert/optimizer.py", False, True),
-        ("components/serving.py", False, True),
-        ("components/errors.py", True, True),
-        ("components/prepare.py", False, False),
+        ("components/preprocessing/transform.py", True, False),
+        ("components/models/bert/tokenizer.py", True, True),
+        ("components/training/trainer.py", False, True),
+        ("components/training/optimizer.py", False, True),
+        ("components/training/export.py", False, True),
+        ("components/common/errors.py", True, True),
+        ("components/data/prepare.py", False, False),
         ("components/tasks/mrpc.py", False, False),
     ],
 )
 def test_code_hash_follows_imports(tree, edited, transform_changes, trainer_changes):
     def hashes():
-        return [fingerprint.code_sha256(f"components.{m}") for m in ("transform", "trainer")]
+        return [
+            fingerprint.code_sha256(f"components.{m}")
+            for m in ("preprocessing.transform", "training.trainer")
+        ]
 
     before = hashes()
     path = tree / edited

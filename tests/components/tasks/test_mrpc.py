@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.errors import InputError
+from components.common.errors import InputError
 from components.tasks import mrpc
 
 ROOT = pathlib.Path(__file__).parents[3]

@@ -1,1 +1,0 @@
-"""BERT: the encoder network, where it comes from, and how text becomes its input."""

@@ -1,0 +1,161 @@
+"""The published files of a task: found in a folder or downloaded once, and verified."""
+
+import hashlib
+import http.client
+import os
+import re
+import sys
+import urllib.request
+from collections.abc import Iterable, Sequence
+
+from components.common.errors import InputError
+from components.common.files import locked
+from components.spec.task import OfficialFile
+
+SUMS_NAME = "SHA256SUMS"
+_CHUNK_BYTES = 1 << 20
+_TIMEOUT_SECONDS = 30
+
+
+def verify(files: Sequence[OfficialFile], folder: str) -> dict[str, str]:
+    """File name -> SHA-256 of those of the files that are in the folder.
+
+    They must be the published ones, byte by byte, unless the folder has a file SHA256SUMS: then
+    they must be those that it lists.
+
+    Raises:
+      InputError: a file is missing or another than it should be.
+    """
+    if not os.path.isdir(folder):
+        raise InputError(f"{folder} is not a folder. It should hold: {_by_hand(files)}.")
+    sums_path = os.path.join(folder, SUMS_NAME)
+    sums = _read_sums(sums_path) if os.path.exists(sums_path) else None
+    hashes = {}
+    for file in files:
+        path = os.path.join(folder, file.name)
+        if os.path.exists(path):
+            hashes[file.name] = hash_file(path)
+            if sums is None:
+                _check_published(file, path, hashes[file.name])
+            else:
+                _check_listed(path, hashes[file.name], sums.get(file.name), sums_path)
+        elif not file.optional:
+            raise InputError(f"{path} is missing. Fetch {file.url} to there.")
+    return hashes
+
+
+def is_vouched_for(folder: str) -> bool:
+    """Whether a SHA256SUMS file rules in the folder, so that its files need not be published."""
+    return os.path.exists(os.path.join(folder, SUMS_NAME))
+
+
+def download(files: Sequence[OfficialFile], folder: str) -> None:
+    """Brings the files into the folder, those that are not there yet; shows progress on stderr.
+
+    Raises:
+      InputError: a file cannot be had, or is not the published one. An optional file is then left
+        out, with a note.
+    """
+    with locked(folder):
+        for file in files:
+            path = os.path.join(folder, file.name)
+            if os.path.exists(path) and hash_file(path) == file.sha256:
+                continue
+            try:
+                _fetch(file, path)
+            except InputError as error:
+                if not file.optional:
+                    raise InputError(
+                        f"{error} Or fetch by hand: {_by_hand(files)}; then pass the folder they "
+                        "are in as --source."
+                    ) from None
+                print(f"Going on without {file.name}: {error}", file=sys.stderr)
+
+
+def hash_file(path: str) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _by_hand(files: Iterable[OfficialFile]) -> str:
+    return ", ".join(f"{f.name}{' (optional)' * f.optional} from {f.url}" for f in files)
+
+
+def _difference(file: OfficialFile, size: int, sha256: str) -> str | None:
+    """What tells bytes of that size and hash from the published file; None where nothing does."""
+    if size < file.size:
+        return f"has {size:,} bytes of {file.size:,}: it is truncated or another file"
+    if size > file.size:
+        return f"has more than the {file.size:,} bytes it was published with: it is another file"
+    if sha256 != file.sha256:
+        return f"has the checksum {sha256}, published is {file.sha256}: bytes were changed"
+    return None
+
+
+def _check_published(file: OfficialFile, path: str, sha256: str) -> None:
+    if difference := _difference(file, os.path.getsize(path), sha256):
+        raise InputError(
+            f"{path} {difference}. Fetch {file.url} again. (For changed files that you vouch for, "
+            f"run `sha256sum * > {SUMS_NAME}` in their folder.)"
+        )
+
+
+def _check_listed(path: str, sha256: str, expected: str | None, sums_path: str) -> None:
+    if expected is None:
+        raise InputError(f"{sums_path} does not list {os.path.basename(path)}. Add its line.")
+    if sha256 != expected:
+        raise InputError(
+            f"{path} has checksum {sha256}, {sums_path} says {expected}. Restore the file, or run "
+            f"`sha256sum * > {SUMS_NAME}` in its folder if the change is wanted."
+        )
+
+
+def _read_sums(path: str) -> dict[str, str]:
+    sums = {}
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            match = re.fullmatch(r"([0-9a-fA-F]{64}) [ *](.+)", line.rstrip())
+            if not match:
+                raise InputError(
+                    f"{path}:{number}: {line.rstrip()!r} is no line of sha256sum: 64 hexadecimal "
+                    "digits, two spaces, file name."
+                )
+            sums[match[2]] = match[1].lower()
+    return sums
+
+
+def _fetch(file: OfficialFile, path: str) -> None:
+    """Downloads to a name of its own first, so that `path` is whole or absent."""
+    partial = f"{path}.part"
+    try:
+        if difference := _difference(file, *_copy(file, partial)):
+            raise InputError(f"The download of {file.url} {difference}. Try again.")
+        os.replace(partial, path)
+    except (OSError, http.client.HTTPException) as error:
+        raise InputError(f"{file.url} cannot be downloaded to {path}: {error}.") from None
+    finally:
+        if os.path.exists(partial):
+            os.remove(partial)
+
+
+def _copy(file: OfficialFile, path: str) -> tuple[int, str]:
+    """Copies at most one chunk more than there should be; returns size and SHA-256."""
+    size, digest = 0, hashlib.sha256()
+    request = urllib.request.urlopen(file.url, timeout=_TIMEOUT_SECONDS)
+    with request as source, open(path, "wb") as output:
+        while size <= file.size and (chunk := source.read(_CHUNK_BYTES)):
+            output.write(chunk)
+            digest.update(chunk)
+            size += len(chunk)
+            print(
+                f"\rDownloading {file.name}: {size:,} of {file.size:,} bytes",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
+    print(file=sys.stderr)
+    return size, digest.hexdigest()

@@ -1,0 +1,130 @@
+"""DriftGate: no training on data that is unlike the last blessed model's, or whose splits differ."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.io import fileio
+from tfx.types import standard_artifacts
+from tfx.utils import io_utils
+
+from components.common.errors import InputError
+
+_DISTANCES = {
+    anomalies_pb2.DriftSkewInfo.Measurement.L_INFTY: "L-infinity distance",
+    anomalies_pb2.DriftSkewInfo.Measurement.JENSEN_SHANNON_DIVERGENCE: "Jensen-Shannon divergence",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Distance:
+    """How far one feature is from what it is compared with, as TFDV measures it.
+
+    Attributes:
+      split: whose feature it is.
+      against: the same split of the last blessed model, or train.
+      kind: which distance; all lie between 0 and 1.
+      threshold: the schema's; more is refused.
+    """
+
+    feature: str
+    split: str
+    against: str
+    kind: str
+    value: float
+    threshold: float
+
+    @property
+    def is_above(self) -> bool:
+        return not self.value <= self.threshold  # NaN is, too.
+
+
+@component
+def DriftGate(
+    statistics: InputArtifact[standard_artifacts.ExampleStatistics],
+    schema: InputArtifact[standard_artifacts.Schema],
+    drift: Parameter[str],
+    distances: OutputArtifact[standard_artifacts.String],
+    previous: InputArtifact[standard_artifacts.ExampleStatistics] = None,
+):
+    """Raises InputError with every distance above its threshold; writes all distances, as JSON.
+
+    Each split is compared with what it was (the schema's drift_comparator), and all but train with
+    train (its skew_comparator).
+
+    Args:
+      statistics: of the transformed examples, by split.
+      schema: holds the thresholds.
+      drift: "accept" lets pass what is above its threshold.
+      previous: as `statistics`, of the last blessed model's data; None where there is none.
+    """
+    found = measure(statistics.uri, schema.uri, previous.uri if previous else None)
+    above = [distance for distance in found if distance.is_above]
+    if above and drift != "accept":
+        lines = (
+            f"{d.split}: {d.feature}: {d.kind} {d.value:.4f} from {d.against}, more than {d.threshold:g}"
+            for d in above
+        )
+        raise InputError(
+            "The data has changed:\n  "
+            + "\n  ".join(lines)
+            + "\nLook at it; where it is right, pass --set drift=accept for this run, or raise the "
+            "feature's threshold in the schema."
+        )
+    distances.value = json.dumps([dataclasses.asdict(distance) for distance in found])
+
+
+def measure(statistics: str, schema: str, previous: str | None) -> list[Distance]:
+    """Of the artifacts of these URIs."""
+    thresholds = comparators(io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema)))
+    before = _by_split(previous) if previous else {}
+    return list(compare(_by_split(statistics), before, thresholds))
+
+
+def comparators(schema: schema_pb2.Schema) -> schema_pb2.Schema:
+    """Of a task's schema, the features that are compared."""
+    chosen = schema_pb2.Schema()
+    for feature in schema.feature:
+        if feature.HasField("drift_comparator") or feature.HasField("skew_comparator"):
+            chosen.feature.add().CopyFrom(feature)
+            # TFDV passes by a feature that has one.
+            chosen.feature[-1].ClearField("lifecycle_stage")
+    return chosen
+
+
+def compare(
+    now: dict[str, statistics_pb2.DatasetFeatureStatisticsList],
+    before: dict[str, statistics_pb2.DatasetFeatureStatisticsList],
+    thresholds: schema_pb2.Schema,
+) -> Iterator[Distance]:
+    """now, before: split -> its statistics."""
+    for split, statistics in now.items():
+        if split in before:
+            drift = tfdv.validate_statistics(
+                statistics, thresholds, previous_statistics=before[split]
+            )
+            for info in drift.drift_skew_info:
+                yield from _distances(info, info.drift_measurements, split, "the last blessed data")
+        if split != "train":
+            skew = tfdv.validate_statistics(now["train"], thresholds, serving_statistics=statistics)
+            for info in skew.drift_skew_info:
+                yield from _distances(info, info.skew_measurements, split, "train")
+
+
+def _distances(info, measurements, split: str, against: str) -> Iterator[Distance]:
+    feature = ".".join(info.path.step)
+    for found in measurements:
+        kind = _DISTANCES[found.type]
+        yield Distance(feature, split, against, kind, found.value, found.threshold)
+
+
+def _by_split(uri: str) -> dict[str, statistics_pb2.DatasetFeatureStatisticsList]:
+    return {
+        os.path.basename(os.path.dirname(file)).removeprefix("Split-"): tfdv.load_stats_binary(file)
+        for file in fileio.glob(f"{uri}/Split-*/*")
+    }

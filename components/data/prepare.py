@@ -1,0 +1,276 @@
+"""Official files or the user's own -> TFRecords of tf.Examples, one folder a split.
+
+Everything is checked before anything is written; DIR changes as a whole or not at all. A second run
+over the same files writes nothing, so that what was computed from DIR stays valid.
+"""
+
+import collections
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from components.common import files
+from components.common.errors import InputError
+from components.data import download, tfrecords
+from components.spec.task import DataFormat, LocatedRow, Task
+
+SUMMARY_NAME = "dataset.json"
+# Raise it with every change to what is written for the same source files.
+_FORMAT = 1
+_WRITTEN_BY = "prepare"
+_WRITTEN_BY_EARLIER = ("components.prepare",)
+
+Splits = Mapping[str, list[LocatedRow]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where the rows come from.
+
+    Attributes:
+      files: role (the split, or the name of an official file) -> {"name", "sha256"}.
+      read: reads the rows of every split.
+      is_published: whether the bytes are the published ones, which the user cannot mend.
+    """
+
+    files: Mapping[str, Mapping[str, str]]
+    read: Callable[[], Splits]
+    is_published: bool
+
+
+def own_files(task: Task, paths: Mapping[str, str | None]) -> Source:
+    """The user's own files, one a split; a split without a path is left out."""
+    paths = {split: path for split, path in paths.items() if path}
+    for split, path in paths.items():
+        if not os.path.isfile(path):
+            raise InputError(f"--{split} {path}: there is no such file.")
+    return Source(
+        files={
+            split: {"name": os.path.basename(path), "sha256": download.hash_file(path)}
+            for split, path in paths.items()
+        },
+        read=lambda: {split: list(task.data.read_file(path)) for split, path in paths.items()},
+        is_published=False,
+    )
+
+
+def official_files(task: Task, folder: str | None) -> Source:
+    """The official files in the folder; without one they are downloaded, to the user's cache."""
+    if not task.data.read_official:
+        raise InputError(
+            f"The task {task.name} has no official files. Pass yours: --train FILE --eval FILE."
+        )
+    if not folder:
+        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        folder = os.path.join(cache, "bert-tfx-pipeline", "data", task.name)
+        download.download(task.data.files, folder)
+    hashes = download.verify(task.data.files, folder)
+    return Source(
+        files={name: {"name": name, "sha256": sha256} for name, sha256 in hashes.items()},
+        read=lambda: task.data.read_official(folder),
+        is_published=not download.is_vouched_for(folder),
+    )
+
+
+def prepare(task: Task, source: Source, output: str, drop_misaligned: bool = False) -> None:
+    """Writes the rows of `source` to the folder `output`, unless they are there already.
+
+    Args:
+      drop_misaligned: leave out rows whose answer does not stand where they say, instead of
+        refusing them.
+
+    Raises:
+      InputError: the rows cannot be used, or the folder holds something else.
+    """
+    target = os.path.realpath(output)
+    with files.locked(os.path.dirname(target)):
+        files.recover(target)
+        summary = _read_summary(target)
+        up_to_date = _is_up_to_date(target, summary, task, source, drop_misaligned)
+        if not up_to_date:
+            read = source.read()
+            splits = _aligned(read, task.data, drop_misaligned)
+            _check(splits, task.data, source)
+            dropped = {split: len(rows) - len(splits[split]) for split, rows in read.items()}
+            summary = _replace(target, splits, dropped, task, source)
+    _print_table(summary)
+    print(f"{output} {'is up to date' if up_to_date else 'is ready'} for the task {task.name}.")
+
+
+def _read_summary(output: str) -> dict[str, Any] | None:
+    """What `dataset.json` says of a folder that was prepared; None where there is none yet.
+
+    Raises:
+      InputError: there is something that was not prepared, and is not ours to replace.
+    """
+    if not os.path.lexists(output):
+        return None
+    if not os.path.isdir(output):
+        raise InputError(f"{output} is a file. Choose another --output.")
+    names = set(os.listdir(output))
+    if not names:
+        return None
+    foreign = sorted(names - {*tfrecords.SPLITS, SUMMARY_NAME})
+    if foreign or SUMMARY_NAME not in names:
+        raise InputError(
+            f"{output} would be replaced as a whole, but holds {(foreign or sorted(names))[0]}, "
+            "which this command did not write. Choose another --output, or empty it."
+        )
+    try:
+        with open(os.path.join(output, SUMMARY_NAME), encoding="utf-8") as file:
+            summary = json.load(file)
+        if summary["written_by"] in (_WRITTEN_BY, *_WRITTEN_BY_EARLIER):
+            return summary
+    except (ValueError, TypeError, LookupError):
+        pass
+    raise InputError(
+        f"{output}/{SUMMARY_NAME} was not written by this command. Choose another --output."
+    )
+
+
+def _is_up_to_date(
+    output: str, summary: dict[str, Any] | None, task: Task, source: Source, drop_misaligned: bool
+) -> bool:
+    """Whether the folder holds what would be written: from the same bytes, none of it touched."""
+    if not summary or (summary["format"], summary["task"]) != (_FORMAT, task.name):
+        return False
+    if not drop_misaligned and any(s.get("dropped") for s in summary["splits"].values()):
+        return False
+    if _hashes(summary["sources"]) != _hashes(source.files):
+        return False
+    return all(
+        _sizes(os.path.join(output, split)) == summary["splits"].get(split, {}).get("files", {})
+        for split in tfrecords.SPLITS
+    )
+
+
+def _hashes(files: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {role: file["sha256"] for role, file in files.items()}
+
+
+def _sizes(folder: str) -> dict[str, int]:
+    if not os.path.isdir(folder):
+        return {}
+    return {entry.name: entry.stat().st_size for entry in os.scandir(folder)}
+
+
+def _aligned(splits: Splits, data: DataFormat, drop: bool) -> Splits:
+    """The rows whose answers stand where they say; others are dropped with a warning, or refused."""
+    if not data.misalignment:
+        return splits
+    problems = {
+        split: {where: problem for where, row in rows if (problem := data.misalignment(row))}
+        for split, rows in splits.items()
+    }
+    misaligned = [found for split in problems.values() for found in split.items()]
+    if not misaligned:
+        return splits
+    where, problem = misaligned[0]
+    total = sum(len(rows) for rows in splits.values())
+    count = (
+        f"{len(misaligned):,} of {total:,} rows have an answer that does not stand where they say"
+    )
+    if not drop:
+        raise InputError(
+            f"{where}: {problem}. {count}. Mend them, or leave them out by --drop-misaligned."
+        )
+    print(f"warning: {count}; they are left out. The first: {where}: {problem}.", file=sys.stderr)
+    return {
+        split: [(where, row) for where, row in rows if where not in problems[split]]
+        for split, rows in splits.items()
+    }
+
+
+def _check(splits: Splits, data: DataFormat, source: Source) -> None:
+    """What no task can do without: rows, more than one class, evaluation on rows not trained on."""
+    for split, rows in splits.items():
+        if not rows:
+            file = source.files.get(split, {}).get("name") or ", ".join(source.files)
+            raise InputError(f"The {split} split has no rows. Add some to {file}.")
+        if data.label and len(_count(rows, data.label)) < 2:
+            where, row = rows[0]
+            raise InputError(
+                f"{where} and all rows after it: field {data.label!r}: always {row[data.label]}. "
+                f"The {split} split needs rows of another class too."
+            )
+    trained_on = {data.key(row): where for where, row in splits["train"]}
+    overlap = [
+        (where, trained_on[data.key(row)])
+        for split, rows in splits.items()
+        if split != "train"
+        for where, row in rows
+        if data.key(row) in trained_on
+    ]
+    if overlap and source.is_published:
+        print(f"warning: {_describe(overlap)} They were published so.", file=sys.stderr)
+    elif overlap:
+        raise InputError(f"{_describe(overlap)} Remove them from one of the two.")
+
+
+def _describe(overlap: Sequence[tuple[str, str]]) -> str:
+    where, trained_on = overlap[0]
+    return (
+        f"{where}: the same row as {trained_on}. Rows to train on and to evaluate on must differ; "
+        f"{len(overlap):,} do not."
+    )
+
+
+def _count(rows: Sequence[LocatedRow], feature: str) -> dict[str, int]:
+    counts = collections.Counter(row[feature] for _, row in rows)
+    return {str(value): counts[value] for value in sorted(counts)}
+
+
+def _replace(
+    output: str, splits: Splits, dropped: Mapping[str, int], task: Task, source: Source
+) -> dict[str, Any]:
+    """Writes all there is to write, lets it take the folder's place, and returns the summary.
+
+    Args:
+      dropped: split -> number of its rows that are left out.
+    """
+    row_count = sum(len(rows) for rows in splits.values())
+    print(f"Writing {row_count:,} rows.", file=sys.stderr)
+    summary = {
+        "written_by": _WRITTEN_BY,
+        "format": _FORMAT,
+        "task": task.name,
+        "sources": source.files,
+        "splits": {},
+    }
+    with files.replacing(output) as folder:
+        for split, rows in splits.items():
+            split_folder = os.path.join(folder, split)
+            tfrecords.write_records(split_folder, [row for _, row in rows])
+            summary["splits"][split] = {
+                "rows": len(rows),
+                "labels": _count(rows, task.data.label) if task.data.label else {},
+                "files": _sizes(split_folder),
+                **({"dropped": dropped[split]} if dropped[split] else {}),
+            }
+        with open(os.path.join(folder, SUMMARY_NAME), "w", encoding="utf-8") as file:
+            json.dump(summary, file, indent=2, sort_keys=True)
+            file.write("\n")
+    return summary
+
+
+def _print_table(summary: Mapping[str, Any]) -> None:
+    splits = summary["splits"]
+    labels = sorted({label for split in splits.values() for label in split["labels"]})
+    has_dropped = any(split.get("dropped") for split in splits.values())
+    table = [
+        ["split", "rows", *(f"label {label}" for label in labels), "files"]
+        + ["dropped"] * has_dropped
+    ]
+    for name in tfrecords.SPLITS:
+        if name in splits:
+            counts = [splits[name]["labels"].get(label, 0) for label in labels]
+            numbers = [splits[name]["rows"], *counts, len(splits[name]["files"])]
+            numbers += [splits[name].get("dropped", 0)] * has_dropped
+            table.append([name, *(f"{number:,}" for number in numbers)])
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    for name, *numbers in table:
+        cells = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
+        print("  ".join([name.ljust(widths[0]), *cells]))

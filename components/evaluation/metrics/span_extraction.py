@@ -1,0 +1,107 @@
+"""How SQuAD 1.1 judges an answer, by the rules of its official evaluation script, version 1.1.
+
+NumPy only: a task that names these metrics is read without TensorFlow. What means them over a split
+is `components/evaluation/metrics/answers.py`.
+"""
+
+import collections
+import dataclasses
+import functools
+import re
+import string
+from collections.abc import Callable, Collection
+
+import numpy as np
+
+from components.common.errors import InputError
+from components.evaluation.estimators import Mean, Share
+from components.spec.task import Metric
+
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+
+
+def of_answers() -> tuple[Metric, ...]:
+    """The two of SQuAD, as fractions between 0 and 1, and how many questions they are the mean of."""
+    module = "components.evaluation.metrics.answers"
+    return (
+        Metric("examples", "ExampleCount"),
+        Metric("exact_match", "AnswerExactMatch", module=module, figure=f"{__name__}.EXACT_MATCH"),
+        Metric("f1", "AnswerF1", module=module, figure=f"{__name__}.F1"),
+    )
+
+
+def exact_match(prediction: str, references: Collection[str]) -> float:
+    """1.0 if the prediction is one of the references once all are normalized, else 0.0.
+
+    Two that normalize to nothing are equal.
+
+    Raises:
+      InputError: there is no reference.
+    """
+    return _best(_equal, prediction, references)
+
+
+def f1(prediction: str, references: Collection[str]) -> float:
+    """The harmonic mean of precision and recall of the prediction's words; of the nearest reference.
+
+    A word counts as often as it stands in both. Without a common word the score is 0.0, and so it is
+    where both normalize to nothing, although they match exactly.
+
+    Raises:
+      InputError: there is no reference.
+    """
+    return _best(_overlap, prediction, references)
+
+
+@functools.lru_cache(maxsize=4096)  # an answer comes up for each metric and each slice
+def normalize_answer(text: str) -> str:
+    """Lower case, without ASCII punctuation, then without the words a, an and the; single spaces.
+
+    Only ASCII punctuation goes, and nothing takes its place: "well-known" becomes "wellknown".
+    """
+    words = _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION))
+    return " ".join(words.split())
+
+
+def _best(
+    score: Callable[[str, str], float], prediction: str, references: Collection[str]
+) -> float:
+    if not references:
+        raise InputError(
+            f"The answer {prediction!r} has no reference answer to be judged by. Give every question "
+            "at least one, or leave it out."
+        )
+    predicted = normalize_answer(prediction)
+    return max(score(predicted, normalize_answer(reference)) for reference in references)
+
+
+def _equal(predicted: str, expected: str) -> float:
+    return float(predicted == expected)
+
+
+def _overlap(predicted: str, expected: str) -> float:
+    words, wanted = predicted.split(), expected.split()
+    common = (collections.Counter(words) & collections.Counter(wanted)).total()
+    return 2 * common / (len(words) + len(wanted)) if common else 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class OfServed:
+    """A score of what TFMA hands over: references, then one prediction, arrays of UTF-8.
+
+    What is no UTF-8 is read as U+FFFD. A class and no closure, so that Beam's workers can be sent it.
+    """
+
+    score: Callable[[str, Collection[str]], float]
+
+    def __call__(self, references: np.ndarray, prediction: np.ndarray) -> float:
+        return self.score(_text(prediction.item()), [_text(value) for value in references.flat])
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="replace")
+
+
+EXACT_MATCH = Share(OfServed(exact_match))
+F1 = Mean(OfServed(f1))

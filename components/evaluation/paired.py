@@ -1,0 +1,156 @@
+"""The interval of a figure, and of its change against the baseline on the same rows, as TFMA metrics."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import apache_beam as beam
+import numpy as np
+import tensorflow_model_analysis as tfma
+
+# TFMA 0.52 does not export it; TFX 1.21 adds it, but only once tfx.components is imported.
+from tensorflow_model_analysis.proto.config_pb2 import EvalConfig
+
+from components.evaluation import estimators
+from components.evaluation.intervals import ANYTHING
+
+UPPER, LOWER, JUDGED = "_upper", "_lower", "_judged"
+# Over fewer rows a figure is shown, not judged: 95 % of 30 rows is 0.83 to 0.99.
+LEAST_ROWS = 30
+
+
+class PairedInterval(tfma.metrics.Metric):
+    """`accuracy_lower` and `accuracy_upper` of the candidate, and the same of its change.
+
+    The change is candidate minus baseline; in TFMA's results its names end in `_diff`, as those of all
+    changes do. A change threshold on `accuracy_upper` is one on the best case of the change; where the
+    rows tell nothing of it, it may be anything, and is refused by none. Every row counts once: example
+    weights are not looked at.
+
+    Where it is asked for, `accuracy_judged`, too, on which the floors of slices are: the candidate's
+    figure, or infinity, which reaches every floor, over fewer rows than LEAST_ROWS. For a metric that is
+    missing TFMA would refuse.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        figure: str,
+        confidence: float,
+        positive: int | None = None,
+        judged: bool = False,
+        code: str = "",
+    ):
+        """TFMA passes what the metric's configuration holds.
+
+        Args:
+          name: ends in `_upper`; TFMA looks for a threshold's metric under this name.
+          figure: import path of a figure of `components.evaluation.estimators`.
+          confidence: of the intervals.
+          positive: the class that a figure of one class is about.
+          judged: whether a slice has a floor.
+          code: hash of what computes it, not used: it is in the config for TFX's cache to see.
+        """
+        super().__init__(
+            _computations,
+            name=name,
+            figure=figure,
+            confidence=confidence,
+            positive=positive,
+            judged=judged,
+        )
+
+
+class _Intervals(beam.CombineFn):
+    """Sums what the figure asks for of each row; the intervals come from the sums."""
+
+    def __init__(
+        self, keys: dict, judged, figure, confidence: float, positive: int | None, eval_config
+    ):
+        """keys: whether of the change -> two keys, the lower bound's first; judged: one key or none."""
+        self._keys, self._judged = keys, judged
+        self._figure, self._confidence = figure, confidence
+        self._positive, self._eval_config = positive, eval_config
+
+    def create_accumulator(self):
+        return self._figure.none()
+
+    def add_input(self, accumulator, inputs: tfma.metrics.StandardMetricInputs):
+        label, candidate = self._answer(inputs, self._keys[False][0].model_name)
+        baseline = None
+        if True in self._keys:
+            _, baseline = self._answer(inputs, _baseline(self._eval_config))
+        accumulator += self._figure.outcome(label, candidate, baseline, self._positive)
+        return accumulator
+
+    def _answer(self, inputs, model_name: str) -> tuple[np.ndarray, np.ndarray]:
+        ((label, prediction, _),) = tfma.metrics.to_label_prediction_example_weight(
+            inputs,
+            eval_config=self._eval_config,
+            model_name=model_name,
+            example_weighted=False,
+            flatten=False,
+            squeeze=False,
+        )
+        return label, prediction
+
+    def merge_accumulators(self, accumulators: Iterable):
+        merged = self.create_accumulator()
+        for accumulator in accumulators:
+            merged += accumulator
+        return merged
+
+    def extract_output(self, accumulator) -> dict[tfma.metrics.MetricKey, float]:
+        values = {}
+        enough = self._figure.rows(accumulator) >= LEAST_ROWS
+        for key in self._judged:
+            values[key] = self._figure.value(accumulator) if enough else math.inf
+        for is_change, keys in self._keys.items():
+            find = self._figure.change if is_change else self._figure.interval
+            interval = find(accumulator, self._confidence)
+            if is_change and not interval.is_known:  # which TFMA would take for a loss
+                interval = ANYTHING
+            values |= zip(keys, interval)
+        return values
+
+
+def _computations(
+    name: str,
+    eval_config: EvalConfig,
+    model_names: Sequence[str],
+    example_weighted: bool,
+    figure: str,
+    confidence: float,
+    positive: int | None,
+    judged: bool,
+) -> list[tfma.metrics.MetricComputation]:
+    """TFMA passes the arguments by these names."""
+    baseline = _baseline(eval_config)
+    (candidate,) = (model for model in model_names if model != baseline)
+    bare = name.removesuffix(UPPER)
+    keys = {
+        is_change: [
+            tfma.metrics.MetricKey(
+                name=name,
+                model_name=candidate,
+                example_weighted=example_weighted,
+                is_diff=is_change,
+            )
+            for name in (bare + LOWER, name)
+        ]
+        for is_change in ((False,) if baseline is None else (False, True))
+    }
+    # TFMA looks for it so: a threshold of a MetricsSpec is on no metric's configuration.
+    judged_key = tfma.metrics.MetricKey(
+        name=bare + JUDGED, model_name=candidate, example_weighted=None
+    )
+    judged_keys = [judged_key] if judged else []
+    combiner = _Intervals(
+        keys, judged_keys, estimators.of_path(figure), confidence, positive, eval_config
+    )
+    all_keys = [*judged_keys, *(key for pair in keys.values() for key in pair)]
+    return [tfma.metrics.MetricComputation(keys=all_keys, preprocessors=None, combiner=combiner)]
+
+
+def _baseline(eval_config: EvalConfig) -> str | None:
+    """Name of the baseline model, None where there is none."""
+    return next((spec.name for spec in eval_config.model_specs if spec.is_baseline), None)

@@ -1,1 +1,0 @@
-"""What the Evaluator computes, by kind of task."""

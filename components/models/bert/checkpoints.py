@@ -1,0 +1,170 @@
+"""Reads what `save_pretrained` wrote: config.json, the vocabulary and the tensors of a BERT."""
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import safetensors
+
+from components.common.errors import InputError
+from components.models.bert import network
+
+SPECIAL_PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+# Checkpoints pad the embedding table for speed, to a multiple of 128 at most. A table that has more
+# rows to spare belongs to another vocabulary.
+MAX_SPARE_ROWS = 127
+
+
+def read_config(checkpoint_dir: str) -> network.EncoderConfig:
+    """The network that config.json describes, if it is one that `network.Bert` computes."""
+    path = os.path.join(checkpoint_dir, "config.json")
+    if not os.path.exists(path):
+        raise InputError(f"{path}: no such file. Pass the folder that `save_pretrained` wrote.")
+    fields = _read_json(path)
+    if fields.get("model_type") != "bert":
+        raise InputError(
+            f"{path}: model_type is {fields.get('model_type')!r}; only 'bert' can be converted."
+        )
+    for name, supported in (("position_embedding_type", "absolute"), ("is_decoder", False)):
+        if fields.get(name, supported) != supported:
+            raise InputError(f"{path}: {name} must be {supported!r}, is {fields[name]!r}.")
+    activation = fields.get("hidden_act", "gelu")
+    if activation not in network.ACTIVATIONS:
+        known = ", ".join(network.ACTIVATIONS)
+        raise InputError(f"{path}: hidden_act {activation!r} is none of {known}.")
+    try:
+        config = network.EncoderConfig(
+            vocab_size=fields["vocab_size"],
+            hidden_size=fields["hidden_size"],
+            num_layers=fields["num_hidden_layers"],
+            num_heads=fields["num_attention_heads"],
+            intermediate_size=fields["intermediate_size"],
+            max_positions=fields["max_position_embeddings"],
+            type_vocab_size=fields["type_vocab_size"],
+            layer_norm_epsilon=fields.get("layer_norm_eps", 1e-12),
+            dropout=fields.get("hidden_dropout_prob", 0.1),
+            attention_dropout=fields.get("attention_probs_dropout_prob", 0.1),
+            hidden_act=activation,
+        )
+    except KeyError as error:
+        raise InputError(f"{path}: {error.args[0]!r} is missing.") from None
+    if config.hidden_size % config.num_heads:
+        raise InputError(
+            f"{path}: hidden_size {config.hidden_size} is no multiple of the {config.num_heads} heads."
+        )
+    return config
+
+
+def read_vocabulary(checkpoint_dir: str, vocab_size: int) -> tuple[list[str], list[str]]:
+    """The word pieces in the order of their ids, and notes, from vocab.txt or tokenizer.json."""
+    path = os.path.join(checkpoint_dir, "vocab.txt")
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            pieces = [line.rstrip("\n") for line in file]
+    else:
+        path = os.path.join(checkpoint_dir, "tokenizer.json")
+        model = _read_json(path).get("model", {}) if os.path.exists(path) else {}
+        if model.get("type") != "WordPiece":
+            raise InputError(f"{checkpoint_dir}: neither vocab.txt nor a WordPiece tokenizer.json.")
+        pieces = sorted(model["vocab"], key=model["vocab"].__getitem__)
+        if [model["vocab"][piece] for piece in pieces] != list(range(len(pieces))):
+            raise InputError(f"{path}: the ids of the vocabulary are not 0, 1, 2 and so on.")
+    if absent := [piece for piece in SPECIAL_PIECES if piece not in pieces]:
+        raise InputError(f"{path}: no {', '.join(absent)}, so this is not a BERT vocabulary.")
+    spare = vocab_size - len(pieces)
+    if not 0 <= spare <= MAX_SPARE_ROWS:
+        raise InputError(
+            f"{path} has {len(pieces)} word pieces, but config.json says vocab_size={vocab_size}. "
+            "Take the vocabulary that this checkpoint was trained with."
+        )
+    return pieces, [f"The last {spare} embeddings belong to no word piece."] if spare else []
+
+
+def read_lower_case(checkpoint_dir: str, vocabulary: list[str]) -> bool:
+    """Whether text is lower-cased, by the first of these that says so.
+
+    `do_lower_case` in tokenizer_config.json; the normalizer in tokenizer.json; the vocabulary, which
+    is of lower-cased text when no word piece but the [MARKED] ones has an upper-case letter.
+    """
+    path = os.path.join(checkpoint_dir, "tokenizer_config.json")
+    stated = _read_json(path).get("do_lower_case") if os.path.exists(path) else None
+    if stated is None:
+        path = os.path.join(checkpoint_dir, "tokenizer.json")
+        normalizer = _read_json(path).get("normalizer") if os.path.exists(path) else None
+        stated = (normalizer or {}).get("lowercase")
+    if stated is None:
+        return not any(p != p.lower() and not re.fullmatch(r"\[.*\]", p) for p in vocabulary)
+    return bool(stated)
+
+
+class Checkpoint:
+    """The tensors of model.safetensors, or of the shards that its index names, read one by one."""
+
+    def __init__(self, checkpoint_dir: str):
+        self.path = os.path.join(checkpoint_dir, "model.safetensors")
+        index = f"{self.path}.index.json"
+        if os.path.exists(self.path):
+            names = [os.path.basename(self.path)]
+        elif os.path.exists(index):
+            self.path = index
+            names = sorted({os.path.basename(n) for n in _read_json(index)["weight_map"].values()})
+        elif os.path.exists(os.path.join(checkpoint_dir, "pytorch_model.bin")):
+            raise InputError(
+                f"{checkpoint_dir} has only pytorch_model.bin, which cannot be read without PyTorch. "
+                "Save it again where PyTorch is: "
+                "BertModel.from_pretrained(DIR).save_pretrained(DIR, safe_serialization=True)"
+            )
+        else:
+            raise InputError(f"{self.path}: no such file.")
+        self._files = contextlib.ExitStack()
+        self._holders = {}  # Tensor name -> open file.
+        for name in names:
+            file = self._open(os.path.join(checkpoint_dir, name))
+            self._holders.update(dict.fromkeys(file.keys(), file))
+        prefixed = any(name.startswith("bert.") for name in self._holders)
+        self._prefix = "bert." if prefixed else ""
+
+    def __enter__(self) -> "Checkpoint":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._files.close()
+
+    def _open(self, path: str) -> safetensors.safe_open:
+        try:
+            return self._files.enter_context(safetensors.safe_open(path, framework="numpy"))
+        except (OSError, safetensors.SafetensorError) as error:
+            raise InputError(f"{path} cannot be read: {error}. Download it again.") from None
+
+    def num_layers(self) -> int:
+        """How many layers have tensors."""
+        pattern = re.compile(re.escape(self._prefix) + r"encoder\.layer\.(\d+)\.")
+        return 1 + max((int(m[1]) for n in self._holders if (m := pattern.match(n))), default=-1)
+
+    def has(self, name: str) -> bool:
+        return self._prefix + name in self._holders
+
+    def read(self, names: Sequence[str], shape: tuple[int, ...]) -> np.ndarray:
+        """The tensor with the first of these names that there is, as float32 of this shape."""
+        name = next((name for name in names if self.has(name)), None)
+        if name is None:
+            raise InputError(f"{self.path}: the tensor {self._prefix}{names[0]} is missing.")
+        tensor = self._holders[self._prefix + name].get_tensor(self._prefix + name)
+        if tensor.shape != shape:
+            raise InputError(
+                f"{self.path}: {self._prefix}{name} has the shape {list(tensor.shape)}, "
+                f"config.json asks for {list(shape)}."
+            )
+        return tensor.astype(np.float32)
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}") from None

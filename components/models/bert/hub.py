@@ -1,0 +1,198 @@
+"""From what the user calls an encoder to a folder that was checked: preset, TF Hub URL or path."""
+
+import contextlib
+import dataclasses
+import difflib
+import hashlib
+import json
+import os
+import pathlib
+import socket
+import threading
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from components.common.errors import InputError
+from components.models.bert.inspection import content_sha256, first_line, remembered_facts
+from components.models.bert.presets import DEFAULT_ENCODER, PRESETS, Wheel, converted
+
+NETWORK_TIMEOUT_SECONDS = 15
+
+_Result = TypeVar("_Result")
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoder:
+    """An encoder that was found, loaded once and seen to work.
+
+    Attributes:
+      handle: what the user called it.
+      path: folder of the SavedModel, absolute, or gs://.
+      sha256: of the content, see `content_sha256`.
+      vocab_file: path of the vocabulary inside.
+      lower_case: whether text is lower-cased before it is looked up there.
+      hidden_size: width of pooled_output and sequence_output.
+      max_positions: word pieces of the longest row, None where the SavedModel does not show it.
+    """
+
+    handle: str
+    path: str
+    sha256: str
+    vocab_file: str
+    lower_case: bool
+    hidden_size: int
+    max_positions: int | None
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Encoder":
+        return cls(**json.loads(text))
+
+
+def resolve(handle: str) -> Encoder:
+    """Finds an encoder, fetching it if need be, and checks that it is one.
+
+    The content is hashed each time. Loading a big SavedModel is slow, so what loading showed is
+    remembered by that hash.
+
+    Args:
+      handle: a key of `PRESETS`, an http(s) URL that speaks TF Hub's protocol, or the path of a
+        SavedModel (local or gs://).
+
+    Raises:
+      InputError: it cannot be had or is no BERT encoder; the message says what would do.
+    """
+    path = _locate(handle)
+    sha256 = content_sha256(path)
+    facts = remembered_facts(handle, path, sha256, cache_directory())
+    vocab_file = f"{path}/{facts.pop('vocab_file')}"
+    return Encoder(handle=handle, path=path, sha256=sha256, vocab_file=vocab_file, **facts)
+
+
+def cache_directory() -> pathlib.Path:
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return pathlib.Path(home).absolute() / "bert-tfx-pipeline"
+
+
+def _locate(handle: str) -> str:
+    """The folder of the SavedModel that a handle stands for."""
+    target = PRESETS.get(handle, handle)
+    if isinstance(target, Wheel):
+        try:
+            path = converted(handle, target, cache_directory())
+        except OSError as error:
+            raise InputError(
+                f"The encoder {handle!r} is kept in {cache_directory()}, and that failed: {error}. "
+                "Set XDG_CACHE_HOME to a folder with 500 MB to spare."
+            ) from None
+    elif target.startswith(("http://", "https://")):
+        path = _download(handle, target)
+    elif "://" in target:
+        path = target.rstrip("/")
+    else:
+        path = os.path.abspath(os.path.expanduser(target))
+    if not _is_saved_model(handle, path):
+        raise InputError(_not_found_message(handle, path))
+    return path
+
+
+def _is_saved_model(handle: str, path: str) -> bool:
+    if "://" not in path:
+        return os.path.isfile(os.path.join(path, "saved_model.pb"))
+    import tensorflow as tf
+
+    try:
+        # Where there is no network or no permission, the file system tries for minutes.
+        return _within(
+            NETWORK_TIMEOUT_SECONDS, lambda: tf.io.gfile.exists(f"{path}/saved_model.pb")
+        )
+    except (TimeoutError, tf.errors.OpError) as error:
+        raise InputError(
+            f"{handle} cannot be read: {first_line(error)}. Check the path and the credentials, or "
+            "copy the folder to this machine and pass its path."
+        ) from None
+
+
+def _not_found_message(handle: str, path: str) -> str:
+    if handle in PRESETS or handle.startswith(("http://", "https://")):
+        return (
+            f"What was fetched for {handle} has no saved_model.pb. Delete {path} and try again; if "
+            "that does not help, it is no SavedModel."
+        )
+    if os.path.isfile(os.path.join(path, "config.json")):
+        return (
+            f"{handle} is a Hugging Face checkpoint. Convert it with "
+            f"`python -m pipeline.cli convert {handle} FOLDER` and pass FOLDER."
+        )
+    if os.path.isdir(path) or "://" in path:
+        return f"{handle} has no saved_model.pb. Pass the folder that has it directly inside."
+    near = difflib.get_close_matches(handle, PRESETS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return (
+        f"There is no encoder {handle!r}.{hint} Pass a TF Hub URL, the folder of a SavedModel, or "
+        f"one of the presets: {', '.join(PRESETS)}."
+    )
+
+
+def _download(handle: str, url: str) -> str:
+    """The folder into which tensorflow_hub downloads `url`, unless it is there already."""
+    cache = os.environ.get("TFHUB_CACHE_DIR") or str(cache_directory() / "tfhub")
+    try:
+        with _hub_environment(cache):
+            import tensorflow_hub
+
+            if not os.path.isdir(os.path.join(cache, hashlib.sha1(url.encode()).hexdigest())):
+                _look_up_host(url)
+            return tensorflow_hub.resolve(url)
+    except Exception as error:  # urllib, ssl, tarfile and TensorFlow each raise their own.
+        raise InputError(
+            f"The encoder {handle!r} could not be downloaded from {url}: {first_line(error)}. "
+            f"Where it can be, run `curl -L -o encoder.tar.gz '{url}?tf-hub-format=compressed'`, "
+            "bring the file here, `mkdir encoder && tar -xzf encoder.tar.gz -C encoder`, and pass "
+            f"that folder. {DEFAULT_ENCODER!r} comes from the package index instead."
+        ) from None
+
+
+@contextlib.contextmanager
+def _hub_environment(cache: str) -> Iterator[None]:
+    """tensorflow_hub reads its cache folder from the environment and sets no timeout of its own."""
+    before, timeout = os.environ.get("TFHUB_CACHE_DIR"), socket.getdefaulttimeout()
+    os.environ["TFHUB_CACHE_DIR"] = cache
+    socket.setdefaulttimeout(NETWORK_TIMEOUT_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(timeout)
+        if before is None:
+            del os.environ["TFHUB_CACHE_DIR"]
+
+
+def _look_up_host(url: str) -> None:
+    """Fails soon where names cannot be looked up: sockets' timeout does not cover that."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in urllib.request.getproxies():
+        _within(NETWORK_TIMEOUT_SECONDS, lambda: socket.getaddrinfo(parts.hostname, parts.port))
+
+
+def _within(seconds: float, function: Callable[[], _Result]) -> _Result:
+    """What function() returns or raises, or TimeoutError."""
+    outcome: dict[str, Any] = {}
+
+    def run() -> None:
+        try:
+            outcome["result"] = function()
+        except Exception as error:
+            outcome["error"] = error
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if "error" in outcome:
+        raise outcome["error"]
+    if "result" not in outcome:
+        raise TimeoutError(f"no answer within {seconds} seconds")
+    return outcome["result"]

@@ -1,0 +1,130 @@
+"""Rows of text from a file or a stream, to be answered: JSON lines, or columns under a header."""
+
+import codecs
+import json
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from components.common.errors import InputError
+
+# A row's texts by name.
+Texts = dict[str, str]
+
+
+def read_texts(stream: BinaryIO, source: str, names: Iterable[str]) -> Iterator[Texts]:
+    """The rows as they come; fields beside `names` are passed by.
+
+    Args:
+      stream: UTF-8. Where it begins with a brace, each line is a JSON object; else the first line
+        names the columns, separated by tabs, and each further one is a row.
+      source: what messages call it.
+
+    Raises:
+      InputError: at the first line that is not what it should be.
+    """
+    names = sorted(names)
+    columns = None
+    for number, raw in enumerate(stream, 1):
+        where = f"{source}:{number}"
+        if number == 1:
+            raw = raw.removeprefix(codecs.BOM_UTF8)
+            if columns := read_header(where, raw, names):
+                continue
+        if row := read_row(where, raw, columns, names):
+            yield row
+
+
+def read_header(where: str, first: bytes, names: list[str]) -> list[str] | None:
+    """The columns that the first line names; None where it is a row of its own, in JSON."""
+    line = _decode(where, first)
+    if line.startswith("{"):
+        return None
+    columns = line.split("\t")
+    _check_names(where, columns, names)
+    return columns
+
+
+def read_row(where: str, raw: bytes, columns: list[str] | None, names: list[str]) -> Texts | None:
+    """The texts of a line; None where it is empty and another would be JSON. See `read_texts`."""
+    line = _decode(where, raw)
+    if columns is None and not line.strip():
+        return None
+    fields = _object(where, line) if columns is None else _columns(where, line, columns)
+    _check_names(where, fields, names)
+    return {name: fields[name] for name in names}
+
+
+def batches(rows: Iterator[Texts], size: int) -> Iterator[list[Texts]]:
+    """Rows in batches: what has come by the time that one is asked for, at least 1, at most `size`.
+
+    They are read ahead in a thread, so that reading and answering overlap, and a slow stream is
+    answered line by line.
+    """
+    ready: queue.Queue = queue.Queue(maxsize=4 * size)
+
+    def read() -> None:
+        try:
+            for row in rows:
+                ready.put(row)
+            ready.put(None)
+        except Exception as error:
+            ready.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    end = False
+    while not end:
+        batch = [ready.get()]
+        while len(batch) < size and isinstance(batch[-1], dict):
+            try:
+                batch.append(ready.get_nowait())
+            except queue.Empty:
+                break
+        last = batch[-1]
+        if end := not isinstance(last, dict):
+            batch.pop()
+        if batch:
+            yield batch
+        if isinstance(last, Exception):
+            raise last
+
+
+def _decode(where: str, line: bytes) -> str:
+    try:
+        return line.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{where}: byte {error.start + 1} of the line is not UTF-8. Save the text as UTF-8."
+        ) from None
+
+
+def _object(where: str, line: str) -> dict:
+    try:
+        fields = json.loads(line)
+    except ValueError as error:
+        raise InputError(f"{where}: no JSON: {error}. Write one object a line.") from None
+    if not isinstance(fields, dict):
+        raise InputError(f"{where}: no JSON object. Write one object a line.")
+    return fields
+
+
+def _columns(where: str, line: str, columns: list[str]) -> dict[str, str]:
+    values = line.split("\t")
+    if len(values) != len(columns):
+        raise InputError(
+            f"{where}: {len(values)} columns where the header has {len(columns)}. "
+            "Separate the columns by one tab each."
+        )
+    return dict(zip(columns, values))
+
+
+def _check_names(where: str, fields: Iterable[str], names: list[str]) -> None:
+    if missing := [name for name in names if name not in fields]:
+        raise InputError(
+            f"{where}: {', '.join(missing)} missing. The model takes {', '.join(names)}."
+        )
+    if isinstance(fields, dict):
+        for name in names:
+            if not isinstance(fields[name], str):
+                raise InputError(f"{where}: {name} is no text. Write it in quotes.")

@@ -1,0 +1,173 @@
+"""A serving folder: numbered versions that a model server watches, each whole, only growing.
+
+A server asks for the highest number. A version comes and goes by one rename, so that a server sees it
+whole or not at all, whenever the writer may be killed; names without a number are passed by. Each
+version has an assets.extra/push.json, the record of how it came.
+
+On an object store a rename is no single step. There a push copies saved_model.pb last: a server that
+finds a version without it fails to load it, keeps what it serves, and tries again.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+
+from tfx.dsl.io import fileio
+from tfx.utils import io_utils
+
+from components.common.errors import InputError
+from components.common.files import locked
+
+RECORD = "assets.extra/push.json"
+CARD = "assets.extra/model_card.json"
+_INCOMING, _LEAVING = ".incoming", ".leaving"
+_MARKER = "saved_model.pb"
+# The index holds a checksum of each tensor.
+_IDENTITY = (_MARKER, "variables/variables.index")
+
+
+def versions(base: str) -> list[int]:
+    """The numbers of the whole versions, the one that is served last."""
+    names = [name.rstrip("/") for name in fileio.listdir(base)] if fileio.exists(base) else []
+    numbers = sorted(int(name) for name in names if name.isdigit())
+    return [number for number in numbers if fileio.exists(f"{base}/{number}/{_MARKER}")]
+
+
+def serves(model: str, base: str) -> int | None:
+    """The newest version's number if it is this model, to the checksum of each tensor, else None."""
+    newest = versions(base)[-1:]
+    same = newest and all(
+        _content(f"{model}/{name}") == _content(f"{base}/{newest[0]}/{name}") for name in _IDENTITY
+    )
+    return newest[0] if same else None
+
+
+def push(model: str, base: str, record: dict, keep: int = 0) -> int:
+    """Makes a copy of the model the newest version, and returns its number.
+
+    Args:
+      model: folder of a SavedModel.
+      record: what push.json is to hold beside the time.
+      keep: how many of the newest versions stay, 0 for all.
+    """
+    with _alone_in(base):
+        version = _push(model, base, record)
+        _prune(base, keep)
+    return version
+
+
+def rollback(base: str) -> tuple[int, int]:
+    """Serves again what was served before the newest version.
+
+    The older version is pushed once more, under a new number. Removing the newest instead would give
+    its number's place to another model: a client or a log could not tell by the number which model
+    answered, a server would be without any version for an instant where it unloads first, and what
+    went wrong could not be looked at.
+
+    Returns:
+      The version that was taken up again, and the new number that it is served under.
+
+    Raises:
+      InputError: nothing was served before.
+    """
+    with _alone_in(base):
+        line = _lineage(base)
+        if len(line) < 2:
+            raise InputError(f"{base} holds nothing that was served before the newest version.")
+        target, newest = line[-2], versions(base)[-1]
+        record = read(f"{base}/{target}/{RECORD}") | {"rollback_to": target, "withdrawn": newest}
+        return target, _push(f"{base}/{target}", base, record)
+
+
+def prune(base: str, keep: int) -> list[int]:
+    """Removes all but the newest `keep` versions and returns the removed ones' numbers."""
+    if keep < 1:
+        raise InputError(f"keep is {keep} and must be 1 or more: the newest version is served.")
+    with _alone_in(base):
+        return _prune(base, keep)
+
+
+def read(path: str) -> dict:
+    """A JSON file, nothing where there is none."""
+    if not fileio.exists(path):
+        return {}
+    with fileio.open(path) as file:
+        return json.loads(file.read())
+
+
+@contextlib.contextmanager
+def _alone_in(base: str) -> Iterator[None]:
+    """One writer at a time; what a killed one left is removed first."""
+    if not _is_local(base):
+        yield
+        return
+    with locked(base):
+        for leftover in (_INCOMING, _LEAVING):
+            if os.path.exists(f"{base}/{leftover}"):
+                shutil.rmtree(f"{base}/{leftover}")
+        yield
+
+
+def _push(model: str, base: str, record: dict) -> int:
+    version = _next_version(base)
+    record = {**record, "pushed_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    if _is_local(base):
+        _copy(model, f"{base}/{_INCOMING}", record)
+        os.rename(f"{base}/{_INCOMING}", f"{base}/{version}")
+    else:
+        _copy(model, f"{base}/{version}", record)
+    return version
+
+
+def _copy(model: str, target: str, record: dict) -> None:
+    """The marker comes last: see the top of the module."""
+    if _is_local(model) and _is_local(target):
+        shutil.copytree(model, target, ignore=shutil.ignore_patterns(_MARKER))
+    else:
+        io_utils.copy_dir(model, target, deny_regex_patterns=[rf"{_MARKER}$"])
+    io_utils.write_string_file(f"{target}/{RECORD}", json.dumps(record, indent=2) + "\n")
+    io_utils.copy_file(f"{model}/{_MARKER}", f"{target}/{_MARKER}")
+
+
+def _prune(base: str, keep: int) -> list[int]:
+    removed = versions(base)[:-keep] if keep else []
+    for version in removed:
+        if _is_local(base):
+            os.rename(f"{base}/{version}", f"{base}/{_LEAVING}")
+            shutil.rmtree(f"{base}/{_LEAVING}")
+        else:
+            fileio.rmtree(f"{base}/{version}")
+    return removed
+
+
+def _lineage(base: str) -> list[int]:
+    """The versions that a rollback goes through, the one whose model is served last.
+
+    What was withdrawn is not among them, and a version that was taken up again stands for its copies.
+    """
+    line: list[int] = []
+    for version in versions(base):
+        target = read(f"{base}/{version}/{RECORD}").get("rollback_to", version)
+        kept = target if target in line else version
+        line = [*(earlier for earlier in line if earlier < target), kept]
+    return line
+
+
+def _next_version(base: str) -> int:
+    """Seconds since 1970, or one more than the highest number there is where that is not less."""
+    names = [name.rstrip("/") for name in fileio.listdir(base)] if fileio.exists(base) else []
+    return max([int(time.time()), *(int(name) + 1 for name in names if name.isdigit())])
+
+
+def _content(path: str) -> bytes | None:
+    if not fileio.exists(path):
+        return None
+    with fileio.open(path, "rb") as file:
+        return file.read()
+
+
+def _is_local(path: str) -> bool:
+    return "://" not in path

@@ -1,0 +1,121 @@
+"""The SavedModel that is evaluated, checked and pushed: raw text in, answers out."""
+
+import functools
+
+import tensorflow as tf
+
+from components.models.bert.packing import pad
+
+_ROWS_AT_ONCE = 32
+
+
+class Servable(tf.Module):
+    """A trained model behind the two signatures of every pushed version.
+
+    serving_default: one string tensor [batch] for each text feature, by its name.
+    serve_examples: serialized tf.Examples, [batch], under `examples`.
+
+    Both answer through the Transform graph and the packing that training used.
+    """
+
+    def __init__(self, model, transform_layer, head, vocabulary, hyperparameters, raw_spec: dict):
+        """Keeps the `weights` of the model, in Keras' order.
+
+        Args:
+          model: a Keras model, padded inputs -> logits.
+          raw_spec: parses the text features of a tf.Example.
+        """
+        super().__init__()
+        # Not the model itself, which Keras would trace three times more, for Keras alone to load.
+        self.weights = model.weights
+        self._model = functools.partial(model, training=False)
+        self.transform_layer = transform_layer
+        self._head, self._vocabulary, self._hyperparameters = head, vocabulary, hyperparameters
+        self._raw_spec = {name: raw_spec[name] for name in head.text_features}
+
+    def signatures(self) -> dict:
+        """Name -> tf.function. Nothing in them needs AutoGraph, whose conversion of Keras is slow."""
+        text = [tf.TensorSpec([None], tf.string, name) for name in self._head.text_features]
+        examples = tf.TensorSpec([None], tf.string, "examples")
+
+        @tf.function(input_signature=text, autograph=False)
+        def serving_default(*values):
+            return self._answer(dict(zip(self._head.text_features, _equally_many(values))))
+
+        @tf.function(input_signature=[examples], autograph=False)
+        def serve_examples(examples):
+            (serialized,) = _equally_many((examples,))
+            return self._answer(tf.io.parse_example(serialized, self._raw_spec))
+
+        return {"serving_default": serving_default, "serve_examples": serve_examples}
+
+    def _answer(self, raw: dict) -> dict:
+        features = {
+            name: tf.cast(value, tf.int32) if name.endswith("_ids") else value
+            for name, value in self.transform_layer(raw).items()
+        }
+        apply = functools.partial(apply_in_chunks, self._model)
+        return self._head.answer(apply, features, raw, self._vocabulary, self._hyperparameters)
+
+
+def _equally_many(values: tuple) -> list:
+    """Strings [batch], seen to be that and equally many.
+
+    A server passes on what it is sent, of whatever shape, and kernels that take the shape for granted
+    read beyond their memory.
+    """
+    values = [tf.ensure_shape(value, [None]) for value in values]
+    checks = [
+        tf.debugging.assert_equal(
+            tf.size(v), tf.size(values[0]), "Each row needs all of its texts."
+        )
+        for v in values[1:]
+    ]
+    with tf.control_dependencies([check for check in checks if check is not None]):
+        return [tf.identity(value) for value in values]
+
+
+def apply_in_chunks(model, rows: dict, reduce, specs):
+    """What the model says of any number of rows, in bounded memory and with little padding.
+
+    Rows are sorted by length and run 32 at a time, each chunk padded to its own longest row.
+
+    Args:
+      model: padded inputs -> logits [batch, ...].
+      rows: ragged rows, [batch, (row length)], see `components/models/bert/packing.py`.
+      reduce: (padded inputs, logits) of a chunk -> a tensor or a tuple of them, [batch, ...].
+      specs: the tf.TensorSpec of each.
+
+    Returns:
+      What `reduce` made, in the order of the rows.
+    """
+    order = tf.argsort(rows["input_word_ids"].row_lengths())
+    count = tf.size(order)
+    flat_specs = tf.nest.flatten(specs)
+    chunks = [
+        tf.TensorArray(spec.dtype, size=0, dynamic_size=True, infer_shape=False)
+        for spec in flat_specs
+    ]
+
+    def apply_to_chunk(start, chunks):
+        chosen = order[start : start + _ROWS_AT_ONCE]
+        chunk = pad({name: tf.gather(value, chosen) for name, value in rows.items()})
+        made = tf.nest.flatten(reduce(chunk, model(chunk)))
+        chunks = [c.write(start // _ROWS_AT_ONCE, m) for c, m in zip(chunks, made)]
+        return start + _ROWS_AT_ONCE, chunks
+
+    # One chunk even of no rows, for the shape of what is made.
+    _, chunks = tf.while_loop(
+        lambda start, _: start < tf.maximum(count, 1), apply_to_chunk, (0, chunks)
+    )
+    original = tf.argsort(order)
+    together = [
+        tf.gather(tf.ensure_shape(chunk.concat(), spec.shape), original)
+        for chunk, spec in zip(chunks, flat_specs)
+    ]
+    return tf.nest.pack_sequence_as(specs, together)
+
+
+def export(servable: Servable, directory: str) -> None:
+    """Writes the SavedModel with both signatures."""
+    tf.saved_model.save(servable, directory, signatures=servable.signatures())

@@ -1,0 +1,90 @@
+"""What a training is judged by while it runs: examples of the train split that it holds out."""
+
+import logging
+
+import tensorflow as tf
+
+from components.common.errors import InputError
+from components.devices.strategies import shares
+from components.spec.task import Hyperparameters
+from components.training.batching import count_rows, training_batches
+
+progress = logging.getLogger("progress")
+
+
+class Validation(tf.Module):
+    """The loss on held-out rows after each epoch, and the weights that had the lowest.
+
+    Attributes:
+      loss: the lowest so far, float32 [].
+      epoch: after how many epochs it was reached, int64 [].
+      weights: of then, in the order of `model.trainable_variables`.
+
+    All three are variables, so that a checkpoint can hold them.
+    """
+
+    def __init__(self, model, head, rows: tf.data.Dataset, hyperparameters: Hyperparameters):
+        """rows: see `components.training.batching.training_rows`.
+
+        Raises:
+          InputError: there are none.
+        """
+        super().__init__()
+        self._model, self._hyperparameters = model, hyperparameters
+        self._count = count_rows(rows)
+        if not self._count:
+            raise InputError(
+                f"validation_share is {hyperparameters.validation_share} and holds out no row of the "
+                "train split. Pass a larger --set validation_share=, or 0 to train without."
+            )
+        self._rows = rows
+        self._steps = -(-self._count // hyperparameters.batch_size)
+        self._sum_losses = _loss_step(model, head)
+        self.loss = tf.Variable(float("inf"), trainable=False)
+        self.epoch = tf.Variable(0, trainable=False, dtype=tf.int64)
+        with tf.device("CPU"):  # Not in the memory that training needs.
+            self.weights = [tf.Variable(v.numpy(), False) for v in model.trainable_variables]
+
+    def look(self, epoch: int) -> float:
+        """The mean loss after `epoch` epochs; takes note of the weights if it is the lowest."""
+        # Made anew: of one data set, each pass would have another order, and other last bits.
+        batches = training_batches(self._rows, self._count, self._hyperparameters, seed=0)
+        iterator = iter(shares(batches, self._model.distribute_strategy))
+        loss = sum(float(self._sum_losses(iterator)) for _ in range(self._steps)) / self._count
+        if loss < float(self.loss):
+            self.loss.assign(loss)
+            self.epoch.assign(epoch)
+            for kept, variable in zip(self.weights, self._model.trainable_variables):
+                kept.assign(variable.numpy())
+        return loss
+
+    def is_over(self, epoch: int) -> bool:
+        """Whether `patience` epochs have brought nothing, `epoch` of them being done."""
+        patience = self._hyperparameters.patience
+        return bool(patience) and epoch - int(self.epoch) >= patience
+
+    def take_best(self) -> None:
+        """Gives the model the weights that were best."""
+        for kept, variable in zip(self.weights, self._model.trainable_variables):
+            variable.assign(kept.numpy())
+        progress.warning(
+            "kept the weights of epoch %d: validation loss %.4f", int(self.epoch), float(self.loss)
+        )
+
+
+def _loss_step(model, head):
+    """A function: iterator over `shares` -> the sum of its next batch's losses, float32 []."""
+    strategy = model.distribute_strategy
+
+    @tf.autograph.experimental.do_not_convert
+    def on_replica(inputs, targets, weight):
+        rows = tf.shape(tf.nest.flatten(targets)[0])[0]
+        counted = tf.where(weight > 0, tf.cast(rows, tf.float32), 0.0)
+        return head.loss(targets, model(inputs, training=False)) * counted
+
+    @tf.function(autograph=False)
+    def step(iterator):
+        sums = strategy.run(on_replica, args=next(iterator))
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
+
+    return step

@@ -1,0 +1,100 @@
+"""Trains with each of several settings on a part of train, and judges it by the loss on the rest.
+
+What the gate judges by is never read, so that its metrics stay those of a model that was not chosen by
+them.
+"""
+
+import json
+import pathlib
+import statistics
+import time
+
+import tensorflow as tf
+
+from components.common.serialization import dump
+from components.devices.precision import choose, refuse_xla_without_gpu, rewritten_to
+from components.models.bert.hub import Encoder
+from components.models.bert.tokenizer import Vocabulary
+from components.preprocessing.in_memory import examples_of, read_raw
+from components.spec.task import Task
+from components.training.batching import training_rows
+from components.training.checkpoints import training_key
+from components.training.loop import fit
+from components.training.trainer import build_model
+from components.training.validation import Validation
+
+
+def sweep(
+    tasks: list[Task], files: list[str], encoder: Encoder, code: str, finished: pathlib.Path
+) -> list[dict]:
+    """The result of each task, from the file where it stands there, else trained and added to it.
+
+    Args:
+      files: gzip-compressed TFRecords of the train split.
+      code: hash of the code that trains; results of other code are not taken up.
+    """
+    finished.parent.mkdir(parents=True, exist_ok=True)
+    lines = finished.read_text().splitlines() if finished.exists() else []
+    known = {result["key"]: result for result in map(json.loads, lines)}
+    examples, results = None, []
+    for task in tasks:
+        settings = (dump(task.head), dump(task.hyperparameters), encoder.to_json(), code)
+        key = training_key(settings, files)
+        if key not in known:
+            if not examples:
+                raw = read_raw(files, f"schema/{task.name}.pbtxt")
+                examples = examples_of(raw, task, encoder)
+            known[key] = {"key": key, **judged(task, examples, encoder)}
+            with open(finished, "a") as file:
+                file.write(json.dumps(known[key]) + "\n")
+        results.append(known[key])
+        print(_line(known[key]), flush=True)
+    return results
+
+
+def judged(task: Task, examples: tf.data.Dataset, encoder: Encoder) -> dict:
+    """Trains with the task's settings; what they were, and the loss on what was held out."""
+    started = time.monotonic()
+    hyperparameters = task.hyperparameters
+    if hyperparameters.xla:
+        refuse_xla_without_gpu()
+    vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
+    rows, held_out = (
+        training_rows(examples, task.head, vocabulary, hyperparameters, part).cache()
+        for part in (False, True)
+    )
+    tf.keras.backend.clear_session()
+    tf.keras.utils.set_random_seed(hyperparameters.seed)
+    model = build_model(task.head, encoder, hyperparameters)
+    validation = Validation(model, task.head, held_out, hyperparameters)
+    precision = choose(hyperparameters.precision)
+    with rewritten_to(precision, hyperparameters.xla):
+        fit(model, task.head, rows, hyperparameters, "", precision)
+        loss = validation.look(hyperparameters.epochs)
+    return {
+        "learning_rate": hyperparameters.learning_rate,
+        "epochs": hyperparameters.epochs,
+        "seed": hyperparameters.seed,
+        "validation_loss": loss,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def report(results: list[dict]) -> str:
+    """A line for each learning rate and number of epochs, the best first, and how to train with it."""
+    losses: dict[tuple, list[float]] = {}
+    for result in results:
+        setting = (result["learning_rate"], result["epochs"])
+        losses.setdefault(setting, []).append(result["validation_loss"])
+    ordered = sorted(losses.items(), key=lambda item: statistics.mean(item[1]))
+    lines = ["learning rate  epochs  seeds  loss on held-out rows, mean +- standard deviation"]
+    for (rate, epochs), values in ordered:
+        deviation = f"{statistics.stdev(values):.4f}" if len(values) > 1 else "-"
+        mean = statistics.mean(values)
+        lines.append(f"{rate:13.2e}  {epochs:6}  {len(values):5}  {mean:.4f} +- {deviation}")
+    (rate, epochs), _ = ordered[0]
+    return "\n".join([*lines, f"chosen: --set learning_rate={rate:g} --set epochs={epochs}"])
+
+
+def _line(result: dict) -> str:
+    return "  ".join(f"{name} {value}" for name, value in result.items() if name != "key")

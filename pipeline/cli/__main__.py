@@ -1,0 +1,43 @@
+"""Starts a command: python -m pipeline.cli NAME ...; without a name it lists them."""
+
+import ast
+import difflib
+import importlib
+import pathlib
+import sys
+
+_NO_COMMANDS = ("__init__", "__main__", "arguments")
+
+
+def main() -> int:
+    """Runs the command that is named first, and returns its exit code."""
+    name, *arguments = sys.argv[1:] or ["--help"]
+    commands = _commands()
+    if name in ("-h", "--help"):
+        print("python -m pipeline.cli COMMAND ...; --help after a command tells its arguments\n")
+        for command, summary in commands.items():
+            print(f"  {command:<10} {summary}")
+        return 0
+    if name not in commands:
+        near = difflib.get_close_matches(name, commands, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        print(
+            f"error: there is no command {name!r}.{hint} There are: {', '.join(commands)}.",
+            file=sys.stderr,
+        )
+        return 2
+    return importlib.import_module(f"pipeline.cli.{name}").main(arguments)
+
+
+def _commands() -> dict[str, str]:
+    """Name -> what it does, from the first line of each module, none of which is imported for it."""
+    summaries = {}
+    for path in sorted(pathlib.Path(__file__).parent.glob("*.py")):
+        if path.stem not in _NO_COMMANDS:
+            text = ast.get_docstring(ast.parse(path.read_text())) or ""
+            summaries[path.stem] = text.partition(": ")[0].partition("\n")[0]
+    return summaries
+
+
+if __name__ == "__main__":
+    sys.exit(main())

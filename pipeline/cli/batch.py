@@ -1,0 +1,139 @@
+"""Answers files of any size with a pushed model: batch MODEL FILE... --output DIR
+
+FILE is JSON lines, columns under a header, or TFRecords of tf.Examples. MODEL is a version, or a folder
+of versions, of which the newest is asked. DIR gets NAME-00000-of-00012.jsonl, 10,000 rows each, with the
+number of each row and its answer, and NAME-00000-of-00012.errors.jsonl with file, row and reason of
+those that could not be asked. Both are whole once they are there. A job that was killed goes on where it
+was: repeat the command. It runs on what --beam names, see pipeline/beam.py.
+
+TFX's BulkInferrer, and tfx_bsl's RunInference under it, do not fit: they take TFRecords only, fail at
+the first bad row, and show nothing before all is done.
+
+Exit codes: 0 all rows are answered or refused; 2 bad input or usage.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+
+from components.common.errors import InputError
+from components.common.stderr_filter import quiet_stderr
+from pipeline.beam import beam_arguments
+from pipeline.cli.arguments import add_beam_arguments
+
+_JOB = "job.json"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parse(arguments)
+    try:
+        beam_args = beam_arguments(options.beam, options.beam_arg)
+        with quiet_stderr():
+            refused = run(options.model, options.files, options.output, beam_args)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if refused:
+        print(f"some rows were refused: see {options.output}/*.errors.jsonl", file=sys.stderr)
+    return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.cli batch",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="or a pattern")
+    parser.add_argument("--output", required=True, help="folder of the answers")
+    add_beam_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def run(model: str, patterns: list[str], output: str, beam_args: tuple[str, ...]) -> bool:
+    """Answers what is not answered yet, and returns whether there are rows that were refused.
+
+    Raises:
+      InputError: there is no such model or file, or `output` has the answers of another job.
+    """
+    # Seconds of imports, after what can be told without them.
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from tfx.dsl.io import fileio
+
+    from components.common.files import locked
+    from components.serving.batch_shards import ERRORS, AnswerPieces, cut, remove_parts
+    from components.serving.client import PushedModel
+
+    version, files, output = _version(model), _files(patterns), _absolute(output)
+    names = PushedModel(version).names
+    pieces = [piece for file in files for piece in cut(file, names)]
+    with contextlib.nullcontext() if "://" in output else locked(output):
+        _keep_job(output, version, files)
+        remove_parts(output)
+        left = [piece for piece in pieces if not fileio.exists(f"{output}/{piece.name}.jsonl")]
+        print(f"{len(pieces) - len(left)} of {len(pieces)} pieces are done", flush=True)
+        if left:
+            with beam.Pipeline(options=PipelineOptions(list(beam_args))) as pipeline:
+                todo = pipeline | beam.Create(left) | beam.Reshuffle()
+                todo | beam.ParDo(AnswerPieces(version, output))
+        return any(name.endswith(ERRORS) for name in fileio.listdir(output))
+
+
+def _version(model: str) -> str:
+    from tfx.dsl.io import fileio
+
+    from components.serving.served_model import newest_version
+
+    model = _absolute(model)
+    version = model if fileio.exists(f"{model}/saved_model.pb") else newest_version(model)
+    if not version:
+        raise InputError(f"{model} holds no model. Pass what the closing table of a run names.")
+    return version
+
+
+def _files(patterns: list[str]) -> list[str]:
+    from tfx.dsl.io import fileio
+
+    files = []
+    for pattern in patterns:
+        found = sorted(fileio.glob(_absolute(pattern)))
+        if not found:
+            raise InputError(f"{pattern}: no such file.")
+        files += found
+    names = [os.path.basename(file) for file in files]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(
+            f"Two files are named {twice[0]}, and so would be their answers. Rename one, or answer "
+            "them into another --output."
+        )
+    return files
+
+
+def _keep_job(output: str, version: str, files: list[str]) -> None:
+    """Writes down what is answered by what; refuses a folder with the answers of another job."""
+    from tfx.dsl.io import fileio
+    from tfx.utils import io_utils
+
+    from components.serving.batch_shards import state_of
+
+    job = {"model": version, "files": {file: state_of(file) for file in files}}
+    path = f"{output}/{_JOB}"
+    if not fileio.exists(path):
+        fileio.makedirs(output)
+        if fileio.listdir(output):
+            raise InputError(f"{output} holds something else. Pass another --output.")
+        io_utils.write_string_file(path, json.dumps(job, indent=2))
+    elif json.loads(io_utils.read_string_file(path)) != job:
+        raise InputError(
+            f"{output} holds the answers of another model or to other files, see {path}. Pass another "
+            "--output, or remove it."
+        )
+
+
+def _absolute(path: str) -> str:
+    """As the workers see it, who may be at work elsewhere."""
+    return path if "://" in path else os.path.abspath(path)

@@ -1,0 +1,107 @@
+"""Compiles the pipeline for an orchestrator that runs its stages from an environment without TFX.
+
+    compile airflow --task mrpc --data DIR --output DIR --graph DAGS/mrpc.graph.json
+
+writes the graph that airflow_dag.py makes a DAG of; see orchestrators/graph.py. With --run-id, as the
+DAG's first task has it, that is the graph of one run, and TFX's compiled pipeline is written beside it.
+
+Exit codes: 0 written; 2 bad input or usage; 1 a fault.
+"""
+
+import argparse
+import json
+import os
+import sys
+from typing import Any
+
+from components.common.errors import InputError
+from components.common.stderr_filter import quiet_stderr
+from pipeline.cli.arguments import add_local_arguments, task_and_beam
+from pipeline.orchestrators.graph import (
+    BAD_INPUT,
+    config_to_json,
+    describe,
+    edges,
+    read_graph,
+    write_whole,
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parse(arguments)
+    try:
+        with quiet_stderr():
+            print(_compile(options), flush=True)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.cli compile",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("orchestrator", choices=["airflow"])
+    add_local_arguments(parser)
+    parser.add_argument("--graph", required=True, help="the file to write")
+    parser.add_argument("--schedule", help="cron expression, such as '0 2 * * *'; else none")
+    parser.add_argument("--run-id", help="compile one run, of this id in ML Metadata")
+    parser.add_argument(
+        "--same-stages-as", metavar="GRAPH", help="refuse a pipeline with other stages than these"
+    )
+    return parser.parse_args(arguments)
+
+
+def _compile(options: argparse.Namespace) -> str:
+    """Writes the files and returns what to tell the user."""
+    task, beam = task_and_beam(options)
+
+    # Seconds of imports, after what can be told without them.
+    from components.models.bert.hub import resolve
+    from pipeline.config import local_config
+    from pipeline.pipeline import compile_pipeline
+
+    encoder = resolve(_absolute_folder(options.encoder))
+    config, rows = local_config(task, encoder, options.data, options.output, beam)
+    pipeline = compile_pipeline(config)
+    nodes = [node.pipeline_node for node in pipeline.nodes]
+    upstream = {node.node_info.id: list(node.upstream_nodes) for node in nodes}
+    beam_options = ["--beam", options.beam, *(f"--beam-arg={a}" for a in options.beam_arg)]
+    graph = describe(config, upstream, options.schedule, beam_options)
+    if options.same_stages_as:
+        _refuse_other_stages(graph, options.same_stages_as)
+    if options.run_id:
+        graph |= _run(options, config, pipeline)
+    write_whole(options.graph, json.dumps(graph, indent=2) + "\n")
+    counts = ", ".join(f"{count:,} {split}" for split, count in rows.items())
+    return (
+        f"{task.name} with {encoder.handle}, {counts} rows; {options.graph} has {len(nodes)} stages"
+    )
+
+
+def _run(options: argparse.Namespace, config, pipeline) -> dict[str, Any]:
+    """What the graph of one run has besides; writes the compiled pipeline beside it."""
+    from google.protobuf import json_format
+    from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
+    from tfx.orchestration.portable.runtime_parameter_utils import substitute_runtime_parameter
+
+    substitute_runtime_parameter(pipeline, {PIPELINE_RUN_ID_PARAMETER_NAME: options.run_id})
+    ir = f"{os.path.abspath(options.graph).removesuffix('.json').removesuffix('.graph')}.ir.json"
+    write_whole(ir, json_format.MessageToJson(pipeline))
+    return {"run_id": options.run_id, "ir": ir, "config": config_to_json(config)}
+
+
+def _refuse_other_stages(graph: dict[str, Any], file: str) -> None:
+    if edges(graph) != edges(read_graph(file)):
+        raise InputError(
+            f"pipeline/pipeline.py has other stages, or another order, than {file}, which the DAG is "
+            "made of. Run the `pipeline.cli compile` that wrote it again, then start a new run."
+        )
+
+
+def _absolute_folder(encoder: str) -> str:
+    path = os.path.abspath(os.path.expanduser(encoder))
+    return path if os.path.isdir(path) else encoder

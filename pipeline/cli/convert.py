@@ -1,0 +1,27 @@
+"""Makes an encoder of a Hugging Face BERT checkpoint: convert CHECKPOINT_DIR OUTPUT_DIR
+
+Exit codes: 0 converted; 2 bad input or usage.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+
+from components.common.errors import InputError
+from components.models.bert.convert import convert
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.cli convert", description=__doc__)
+    parser.add_argument("checkpoint_dir", help="folder with config.json and model.safetensors")
+    parser.add_argument("output_dir", help="folder to write; pass it on as --encoder")
+    options = parser.parse_args(arguments)
+    try:
+        conversion = convert(options.checkpoint_dir, options.output_dir)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(dataclasses.asdict(conversion), indent=2))
+    return 0

@@ -1,0 +1,179 @@
+"""Asks a pushed model: predict MODEL sentence1='...' sentence2='...'
+
+  predict MODEL --file rows.jsonl     or rows.tsv, with a header; - is standard input
+  predict MODEL --score labelled.tsv  a file as `prepare` takes it
+
+MODEL is a version, or a folder of versions, of which the newest is asked. Each row's answer is a line
+of JSON, in the order of the rows; --score gives one line with each metric and its interval.
+
+Exit codes: 0 all was answered; 2 bad input or usage.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Iterable
+
+from components.common.errors import InputError
+from components.common.stderr_filter import quiet_stderr
+from components.serving.request_examples import Texts, batches, read_texts
+
+_BATCH_SIZE = 32
+_PROGRESS_SECONDS = 5
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parse(arguments)
+    try:
+        version = newest_version(options.model)
+        if options.text:
+            with quiet_stderr():
+                _write(_load(version).answers([_named(options.text)]))
+        elif options.score:
+            print(json.dumps(score(version, options.score), allow_nan=False))
+        else:
+            _answer_file(version, options.file)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # The reader of our answers has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.cli predict",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model")
+    parser.add_argument("text", nargs="*", metavar="NAME=TEXT", help="one row")
+    parser.add_argument("--file", help="rows to answer: JSON lines, or columns under a header")
+    parser.add_argument("--score", metavar="FILE", help="labelled rows to judge the model by")
+    options = parser.parse_args(arguments)
+    if sum(map(bool, (options.text, options.file, options.score))) != 1:
+        parser.error("pass the texts of one row, or --file, or --score")
+    return options
+
+
+def newest_version(model: str) -> pathlib.Path:
+    """The folder itself if it is a SavedModel, else the highest number in it."""
+    folder = pathlib.Path(model)
+    versions = [folder] if (folder / "saved_model.pb").is_file() else []
+    versions += sorted(
+        (path for path in folder.glob("*") if path.name.isdigit()), key=lambda path: int(path.name)
+    )
+    if not versions:
+        raise InputError(f"{model} holds no model. Pass what the closing table of a run names.")
+    return versions[-1]
+
+
+def _load(version: pathlib.Path):
+    # Seconds of imports, after what can be told without them.
+    from components.serving.client import PushedModel
+
+    return PushedModel(str(version))
+
+
+def score(version: pathlib.Path, file: str) -> dict:
+    """{"rows", metric: {"value", "lower", "upper"}} of a labelled file, by the metrics of the gate.
+
+    What so few rows do not tell is None.
+    """
+    from components.evaluation import estimators
+    from components.spec.registry import load_task
+
+    task = load_task(_task_name(version))
+    try:
+        rows = [row for _, row in task.data.read_file(file)]
+    except OSError as error:
+        raise _unreadable(file, error) from None
+    judged = {m.name: (m, estimators.of_path(m.figure)) for m in task.metrics if m.figure}
+    sums = {name: figure.none() for name, (_, figure) in judged.items()}
+    with quiet_stderr():
+        model = _load(version)
+    progress = _Progress()
+    for start in range(0, len(rows), _BATCH_SIZE):
+        some = rows[start : start + _BATCH_SIZE]
+        texts = [{name: row[name] for name in model.names} for row in some]
+        predictions = model.outputs(texts)[task.head.prediction_key]
+        for index, row in enumerate(some):
+            label = estimators.as_label(row[task.head.label_key])
+            for name, (metric, figure) in judged.items():
+                said = predictions[index : index + 1]
+                sums[name] += figure.outcome(label, said, None, metric.label)
+        progress.add(len(some))
+    progress.end()
+    scores = {}
+    for name, (_, figure) in judged.items():
+        interval = figure.interval(sums[name], task.confidence)
+        found = {"value": figure.value(sums[name]), **interval._asdict()}
+        scores[name] = {key: None if math.isnan(v) else v for key, v in found.items()}
+    return {"rows": len(rows), **scores}
+
+
+def _task_name(version: pathlib.Path) -> str:
+    card = version / "assets.extra" / "model_card.json"
+    if not card.is_file():
+        raise InputError(f"{card} is missing: it says of which task the model is.")
+    return json.loads(card.read_text())["task"]
+
+
+def _unreadable(file: str, error: OSError) -> InputError:
+    return InputError(f"{file} cannot be read: {error.strerror}.")
+
+
+def _answer_file(version: pathlib.Path, file: str) -> None:
+    with contextlib.ExitStack() as stack:
+        try:
+            stream = sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))
+        except OSError as error:
+            raise _unreadable(file, error) from None
+        with quiet_stderr():
+            model = _load(version)
+        source = "standard input" if file == "-" else file
+        progress = _Progress()
+        for batch in batches(read_texts(stream, source, model.names), _BATCH_SIZE):
+            _write(model.answers(batch))
+            progress.add(len(batch))
+        progress.end()
+
+
+def _write(answers: Iterable[dict]) -> None:
+    for answer in answers:
+        print(json.dumps(answer, ensure_ascii=False))
+    sys.stdout.flush()
+
+
+class _Progress:
+    """Rows and rows a second on stderr, now and then."""
+
+    def __init__(self):
+        self._started = self._shown = time.monotonic()
+        self._rows = 0
+
+    def add(self, rows: int) -> None:
+        self._rows += rows
+        if time.monotonic() - self._shown >= _PROGRESS_SECONDS:
+            self._shown = time.monotonic()
+            self._show()
+
+    def end(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        rate = self._rows / max(time.monotonic() - self._started, 1e-9)
+        print(f"{self._rows:,} rows, {rate:,.0f} rows/s", file=sys.stderr)
+
+
+def _named(assignments: list[str]) -> Texts:
+    for assignment in assignments:
+        if "=" not in assignment:
+            raise InputError(f"{assignment!r}: write NAME=TEXT.")
+    return dict(assignment.split("=", 1) for assignment in assignments)

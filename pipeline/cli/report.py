@@ -1,0 +1,54 @@
+"""Writes the page of a run: report --output DIR [--task TASK] [--run NUMBER].
+
+Beside what the page at the end of a run holds, this one shows the rows that the candidate got wrong, and
+those where it and its baseline differ: both models are asked again. Runs are numbered by `runs`.
+"""
+
+import sys
+
+from components.common.errors import InputError
+from components.common.stderr_filter import quiet_stderr
+from components.spec.task import Task
+from pipeline.cli.arguments import parser_of_runs
+from pipeline.runs.metadata import Run, metadata_file, read_runs, run_numbered
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = parser_of_runs("report", __doc__)
+    parser.add_argument("--run", type=int, metavar="NUMBER", help="the newest without it")
+    options = parser.parse_args(arguments)
+    try:
+        with quiet_stderr():
+            task, file = metadata_file(options.output, options.task)
+            run = run_numbered(read_runs(file), options.run)
+
+            # Seconds of imports, after what can be told without them.
+            from pipeline.report.page import write_report
+
+            report = write_report(task, run, options.output, _compared(run.task(task), run))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(report)
+    return 0
+
+
+def _compared(task: Task, run: Run) -> list | None:
+    """None where the run did not come to an evaluation."""
+    if not run.evaluation:
+        return None
+    from tfx.utils import path_utils
+
+    from components.evaluation.comparison import compare
+
+    evaluator = run.stages["Evaluator"]
+    (model,) = evaluator.inputs["model"]
+    baselines = [
+        path_utils.serving_model_path(b.uri) for b in evaluator.inputs.get("baseline_model", [])
+    ]
+    return compare(
+        task.head,
+        run.judged_files,
+        path_utils.serving_model_path(model.uri),
+        *(baselines or [None]),
+    )

@@ -1,0 +1,88 @@
+"""Which models are served, and the way back: versions list|rollback|prune --task TASK
+
+  list      the versions, the newest, which is served, last: when they came, from which run and data,
+            with which metrics
+  rollback  serve what was served before, as a new version; the withdrawn one stays to be looked at
+  prune     remove all but the newest versions
+
+Exit codes: 0 done; 2 bad input or usage.
+"""
+
+import argparse
+import pathlib
+import sys
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from components.common.errors import InputError
+from components.common.stderr_filter import quiet_stderr
+from components.spec.registry import load_task, task_names
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parse(arguments)
+    try:
+        task = load_task(options.task)
+        with quiet_stderr():
+            # Seconds of imports, after what can be told without them.
+            from components.serving import versions
+        base = f"{options.output.rstrip('/')}/serving/{task.name}"
+        if not versions.versions(base):
+            raise InputError(f"{base} holds no version. Pass the --output of the runs.")
+        if options.action == "list":
+            Console(highlight=False).print(_table(base, list(task.thresholds)))
+        elif options.action == "rollback":
+            target, version = versions.rollback(base)
+            print(f"{base}/{version} is served now: the model of version {target}")
+        else:
+            removed = versions.prune(base, options.keep)
+            print(f"removed: {', '.join(map(str, removed)) or 'nothing'}")
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.cli versions",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("action", choices=["list", "rollback", "prune"])
+    parser.add_argument("--task", required=True, help=f"one of: {', '.join(task_names())}")
+    parser.add_argument("--output", default="output", help="folder of all that runs make")
+    parser.add_argument("--keep", type=int, default=2, help="how many versions prune leaves (2)")
+    return parser.parse_args(arguments)
+
+
+def _table(base: str, metrics: list[str]) -> Table:
+    from components.serving import versions
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("version", "pushed (UTC)", *metrics, "data", "run"):
+        table.add_column(column, overflow="fold", no_wrap=column != "run")
+    numbers = versions.versions(base)
+    for version in numbers:
+        record = versions.read(f"{base}/{version}/{versions.RECORD}")
+        card = versions.read(f"{base}/{version}/{versions.CARD}")
+        overall = next(iter(card.get("metrics", [])), {})
+        came = record.get("pushed_at", "-").replace("T", "\n")[:16]
+        if "rollback_to" in record:
+            came += f"\nmodel of {record['rollback_to']}\ninstead of {record['withdrawn']}"
+        table.add_row(
+            f"{version}\nserved" if version == numbers[-1] else str(version),
+            came,
+            *(f"{overall[name]['value']:.4f}" if name in overall else "-" for name in metrics),
+            _data(card.get("data", {})),
+            record.get("run") or "-",
+        )
+    return table
+
+
+def _data(data: dict) -> str:
+    """The folder's name, and the beginning of each source's checksum; the model card has them whole."""
+    sources = [source["sha256"][:8] for source in data.get("sources", {}).values()]
+    return "\n".join([pathlib.PurePath(data.get("folder", "-")).name, *sources])

@@ -1,0 +1,220 @@
+"""A task's metrics and thresholds, as TFMA reads them."""
+
+import collections
+import itertools
+import json
+import math
+import pathlib
+
+# TFMA exports these in some versions, in others only once tfx.components is imported.
+from tensorflow_model_analysis.proto import config_pb2
+
+from components.common.errors import InputError
+from components.evaluation.paired import JUDGED
+from components.evaluation.slices import SLICES, values_of_slice
+from components.spec.task import Metric, Task, Threshold
+from pipeline.fingerprint import code_sha256
+
+SIGNATURE = "serve_examples"
+# Where TFX's Evaluator finds what adds the slices to the rows.
+EXTRACTORS = "components.evaluation.slices"
+_PAIRED = "components.evaluation.paired"
+_RECORDED = "components.evaluation.recorded_answers"
+
+
+def eval_config(task: Task) -> config_pb2.EvalConfig:
+    """The Evaluator asks the signature that will be served, and judges the whole split.
+
+    It judges those of the slices, too, that have a floor and rows enough.
+
+    Raises:
+      InputError: the task's thresholds are none, or ask what cannot be asked; there is no such slice.
+    """
+    check_gate(task)
+    check_slices(task)
+    by_label = itertools.groupby(
+        sorted(
+            (*task.metrics, *task.plots),
+            key=lambda metric: (metric.label is not None, metric.label),
+        ),
+        key=lambda metric: metric.label,
+    )
+    return config_pb2.EvalConfig(
+        model_specs=[
+            config_pb2.ModelSpec(
+                signature_name=SIGNATURE,
+                label_key=task.head.label_key,
+                prediction_key=task.head.prediction_key,
+            )
+        ],
+        slicing_specs=[
+            config_pb2.SlicingSpec(),
+            *(config_pb2.SlicingSpec(feature_keys=[name]) for name in task.slices),
+        ],
+        metrics_specs=[
+            *(_metrics_spec(label, list(metrics), task) for label, metrics in by_label),
+            config_pb2.MetricsSpec(
+                metrics=[_interval_config(m, task) for m in task.metrics if m.figure],
+                per_slice_thresholds=_slice_thresholds(task),
+            ),
+            config_pb2.MetricsSpec(metrics=[_recorded_config(task)]),
+        ],
+    )
+
+
+def check_gate(task: Task) -> None:
+    """Raises InputError where the task's thresholds would let every model through, or none."""
+    if not task.thresholds:
+        raise InputError(
+            f"The task {task.name} has no thresholds, so that every model would be pushed. Give it "
+            f"some in components/tasks/{task.name}.py."
+        )
+    comparable = _comparable(task)
+    for name, threshold in task.thresholds.items():
+        if name not in comparable:
+            raise InputError(
+                f"The task {task.name} has a threshold on {name!r}, which is none of its metrics with "
+                f"an interval. Those are: {', '.join(comparable)}."
+            )
+        if not math.isfinite(threshold.floor) or not 0 <= threshold.margin < math.inf:
+            raise InputError(
+                f"{name}_floor is {threshold.floor} and {name}_margin is {threshold.margin}. Both must "
+                f"be numbers, and the margin at least 0: it is a loss."
+            )
+    if not 0.5 <= task.confidence < 1:
+        raise InputError(
+            f"confidence is {task.confidence} and must be at least 0.5 and less than 1. "
+            f"An example: --set confidence=0.95"
+        )
+
+
+def check_slices(task: Task) -> None:
+    """Raises InputError where a slice is none: TFMA would leave it out without a word."""
+    known = [*SLICES, *filter(None, [task.data.label])]
+    for name in task.slices:
+        if name not in known:
+            raise InputError(
+                f"The task {task.name} has a slice {name!r}, which is not in evaluation/slices.py and "
+                f"not its label. There are: {', '.join(known)}."
+            )
+    for floor in task.slice_floors:
+        if floor.slice not in task.slices:
+            raise InputError(
+                f"slice_floors has {floor}, and the task {task.name} has no slice {floor.slice!r}. It "
+                f"has: {', '.join(task.slices)}."
+            )
+        if floor.metric not in _comparable(task) or not math.isfinite(floor.floor):
+            raise InputError(
+                f"slice_floors has {floor}. Its floor must be a number, and its metric one that has an "
+                f"interval: {', '.join(_comparable(task))}."
+            )
+
+
+def check_slice_rows(task: Task, folder: str) -> None:
+    """Raises InputError where a slice reads what rows do not have, or one with a floor has no row.
+
+    The first would end the Evaluator after the training, the second refuse every model.
+
+    Args:
+      folder: of the split that the gate judges. Where it is not of this machine, TFMA finds out.
+    """
+    files = [str(file) for file in sorted(pathlib.Path(folder).glob("*"))]
+    if not files:
+        return
+    for name in task.slices:
+        try:
+            next(values_of_slice(name, files), None)
+        except KeyError as feature:
+            raise InputError(
+                f"The slice {name!r} of the task {task.name} reads {feature}, and the rows of {folder} "
+                "have no such feature. Take it out of the task's slices, or write one for its features "
+                "in components/evaluation/slices.py."
+            ) from None
+    for floor in task.slice_floors:
+        found = collections.Counter(values_of_slice(floor.slice, files))
+        if floor.value not in found:
+            has = ", ".join(f"{value} ({rows} rows)" for value, rows in sorted(found.items()))
+            raise InputError(
+                f"slice_floors has {floor}, and of {folder} no row is in that slice. By "
+                f"{floor.slice} there are: {has}."
+            )
+
+
+def _comparable(task: Task) -> list[str]:
+    return [metric.name for metric in task.metrics if metric.figure]
+
+
+def _metrics_spec(label: int | None, metrics: list[Metric], task: Task) -> config_pb2.MetricsSpec:
+    spec = config_pb2.MetricsSpec(
+        metrics=[_metric_config(m, task.thresholds.get(m.name)) for m in metrics]
+    )
+    if label is not None:
+        spec.binarize.class_ids.values.append(label)
+    return spec
+
+
+def _metric_config(metric: Metric, threshold: Threshold | None) -> config_pb2.MetricConfig:
+    arguments = {"name": metric.name, **metric.config}
+    if metric.module:
+        # TFX's cache sees the configuration, not the code; the project's metrics take its hash.
+        arguments["code"] = code_sha256(metric.module)
+    config = config_pb2.MetricConfig(
+        class_name=metric.class_name, module=metric.module, config=json.dumps(arguments)
+    )
+    if threshold:
+        floor = config_pb2.GenericValueThreshold(lower_bound={"value": threshold.floor})
+        config.per_slice_thresholds.append(_overall(value_threshold=floor))
+    return config
+
+
+def _interval_config(metric: Metric, task: Task) -> config_pb2.MetricConfig:
+    """What tells how far the metric may be off, and where TFMA refuses what is worse than the baseline.
+
+    Without a baseline TFX drops the threshold.
+    """
+    arguments = {
+        "name": f"{metric.name}_upper",
+        "figure": metric.figure,
+        "confidence": task.confidence,
+        "positive": metric.label,
+        "judged": any(floor.metric == metric.name for floor in task.slice_floors),
+        "code": code_sha256(_PAIRED, EXTRACTORS, metric.figure.rpartition(".")[0]),
+    }
+    config = config_pb2.MetricConfig(
+        class_name="PairedInterval", module=_PAIRED, config=json.dumps(arguments)
+    )
+    if threshold := task.thresholds.get(metric.name):
+        # Of the change, too: that its best case is no worse than the margin.
+        best_case = config_pb2.GenericChangeThreshold(
+            direction=config_pb2.MetricDirection.HIGHER_IS_BETTER,
+            absolute={"value": -threshold.margin},
+        )
+        config.per_slice_thresholds.append(_overall(change_threshold=best_case))
+    return config
+
+
+def _slice_thresholds(task: Task) -> dict[str, config_pb2.PerSliceMetricThresholds]:
+    """Name of a metric of `paired.PairedInterval` -> its floors in slices."""
+    bound = collections.defaultdict(config_pb2.PerSliceMetricThresholds)
+    for asked in task.slice_floors:
+        floor = config_pb2.GenericValueThreshold(lower_bound={"value": asked.floor})
+        bound[asked.metric + JUDGED].thresholds.add(
+            slicing_specs=[config_pb2.SlicingSpec(feature_values={asked.slice: asked.value})],
+            threshold=config_pb2.MetricThreshold(value_threshold=floor),
+        )
+    return bound
+
+
+def _recorded_config(task: Task) -> config_pb2.MetricConfig:
+    """What ServingCheck holds the exported model to."""
+    arguments = {"name": task.head.prediction_key, "code": code_sha256(_RECORDED)}
+    return config_pb2.MetricConfig(
+        class_name="RecordedAnswers", module=_RECORDED, config=json.dumps(arguments)
+    )
+
+
+def _overall(**threshold) -> config_pb2.PerSliceMetricThreshold:
+    """Binds on the whole split only; MetricConfig.threshold would bind on every slice."""
+    return config_pb2.PerSliceMetricThreshold(
+        slicing_specs=[config_pb2.SlicingSpec()], threshold=config_pb2.MetricThreshold(**threshold)
+    )

@@ -1,0 +1,113 @@
+"""The pipeline as an orchestrator without TFX sees it: stages, edges and commands, in a small file.
+
+    {"task": "mrpc",
+     "directory": the project's folder, in which all commands run,
+     "output": folder of all that runs make,
+     "schedule": cron expression or null,
+     "exit_codes": {"bad_input": 2, "skipped": 99}, of all commands,
+     "parameters": {name: default}, what a run may be given,
+     "compile": command that makes the graph of one run,
+     "nodes": {id: {"upstream": [id], "command": [...], "pool": name or null, "timeout_hours": 2}}}
+
+The graph of one run has besides:
+
+    {"run_id": of TFX, "ir": file of the compiled pipeline, "config": PipelineConfig without its task}
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from components.common.errors import InputError
+from components.models.bert.hub import Encoder
+from components.spec.task import Task
+from pipeline.config import PipelineConfig
+
+FAULT, BAD_INPUT, SKIPPED = 1, 2, 99
+
+_DIRECTORY = pathlib.Path(__file__).resolve().parents[2]
+_STAGE = {"pool": None, "timeout_hours": 2}
+# One slot of this pool is one GPU.
+_STAGES_UNLIKE_THE_REST = {"Trainer": {"pool": "gpu", "timeout_hours": 24}}
+
+
+def describe(
+    config: PipelineConfig,
+    upstream: dict[str, list[str]],
+    schedule: str | None,
+    beam: Sequence[str],
+) -> dict[str, Any]:
+    """The graph of a pipeline.
+
+    Args:
+      config: of which the pipeline was made; what it says of data, encoder and settings becomes the
+        default of each run.
+      upstream: id of each node -> ids of those that come before it.
+      schedule: cron expression, or None for runs that are asked for.
+      beam: the arguments that say where Beam's stages run, of all runs.
+    """
+    python = [sys.executable, "-m"]
+    compile_run = [*python, "pipeline.cli", "compile", "airflow", "--task", config.task.name]
+    return {
+        "task": config.task.name,
+        "directory": str(_DIRECTORY),
+        "output": config.root,
+        "schedule": schedule,
+        "exit_codes": {"bad_input": BAD_INPUT, "skipped": SKIPPED},
+        "parameters": {
+            "data": config.data,
+            "encoder": config.encoder.handle,
+            **config.task.settings(),
+        },
+        "compile": [*compile_run, "--output", config.root, *beam],
+        "nodes": {
+            node: {
+                "upstream": before,
+                "command": [*python, "pipeline.orchestrators.run_node", "--node", node],
+                **(_STAGE | _STAGES_UNLIKE_THE_REST.get(node, {})),
+            }
+            for node, before in upstream.items()
+        },
+    }
+
+
+def config_to_json(config: PipelineConfig) -> dict[str, Any]:
+    """All of the configuration but the task, which a name and settings stand for."""
+    return dataclasses.asdict(dataclasses.replace(config, task=None)) | {"task": None}
+
+
+def config_from_json(value: dict[str, Any], task: Task) -> PipelineConfig:
+    encoder, beam_args = Encoder(**value["encoder"]), tuple(value["beam_args"])
+    return PipelineConfig(**value | {"task": task, "encoder": encoder, "beam_args": beam_args})
+
+
+def edges(graph: dict[str, Any]) -> dict[str, list[str]]:
+    return {node: sorted(facts["upstream"]) for node, facts in graph["nodes"].items()}
+
+
+def read_graph(file: str) -> dict[str, Any]:
+    """Raises InputError where there is no such file or it is no graph."""
+    try:
+        graph = json.loads(pathlib.Path(file).read_text())
+    except FileNotFoundError:
+        raise InputError(
+            f"{file} does not exist. `python -m pipeline.cli compile` writes it."
+        ) from None
+    except ValueError as error:
+        raise InputError(f"{file} is no JSON: {error}. Compile it again.") from None
+    if not isinstance(graph, dict) or "nodes" not in graph:
+        raise InputError(f"{file} is no graph of stages. Compile it again.")
+    return graph
+
+
+def write_whole(file: str, text: str) -> None:
+    """A reader sees the old text or the new one."""
+    path = pathlib.Path(file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.write_text(text)
+    new.replace(path)

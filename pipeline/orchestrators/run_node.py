@@ -1,0 +1,119 @@
+"""Runs one stage of a compiled run.
+
+    python -m pipeline.orchestrators.run_node --graph RUN.graph.json --node Trainer
+
+The stage is run as LocalDagRunner runs it, and shares its cache. A stage that has failed in this run, or
+was killed, is run again; one that has succeeded is not.
+
+Exit codes: 0 the stage ran, or the cache had its results; 99 there was nothing for it to do: its
+condition is not met, or the gate refused the model that it pushes; 2 bad input or usage; 1 a fault.
+"""
+
+import argparse
+import os
+import sys
+import time
+import traceback
+from typing import Any
+
+from components.common.errors import InputError
+from components.spec.registry import load_task
+from pipeline.orchestrators.graph import BAD_INPUT, FAULT, SKIPPED, config_from_json, read_graph
+from pipeline.runs.run_lock import only_run_in
+from pipeline.runs.terminal import Terminal
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.orchestrators.run_node",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--graph", required=True, help="of one run: compiled with --run-id")
+    parser.add_argument("--node", required=True)
+    options = parser.parse_args(arguments)
+    with Terminal() as terminal:
+        try:
+            return _run(options.graph, options.node, terminal)
+        except InputError as error:
+            terminal.fail(f"error: {error}")
+            return BAD_INPUT
+        except Exception:
+            terminal.fail(traceback.format_exc())
+            terminal.say(f"The full log is {terminal.log()}.")
+            return FAULT
+
+
+def _run(graph_file: str, node_id: str, terminal: Terminal) -> int:
+    graph = read_graph(graph_file)
+    _check(graph, graph_file, node_id)
+    busy = f"Another run is at work in {graph['output']}; waiting for its end."
+    with only_run_in(graph["output"], before_waiting=lambda: terminal.say(busy)):
+        logs = f"{graph['output']}/logs/{graph['run_id']}"
+        os.makedirs(logs, exist_ok=True)
+        terminal.keep_log(f"{logs}/{node_id}.log")
+        terminal.say(f"[bold]{node_id}[/] of {graph['task']}, run {graph['run_id']}")
+        terminal.say(f"  log: {terminal.log_path}", style="dim")
+        return _launch(graph, node_id, terminal)
+
+
+def _check(graph: dict[str, Any], file: str, node_id: str) -> None:
+    if "run_id" not in graph:
+        raise InputError(f"{file} is not the graph of a run. Compile one with --run-id.")
+    if node_id not in graph["nodes"]:
+        raise InputError(f"There is no stage {node_id!r}. {file} has: {', '.join(graph['nodes'])}.")
+
+
+# The others run Beam, in as many processes as it likes, none of which has a use for a GPU. TensorFlow
+# is imported after this is said.
+_STAGES_ON_GPU = ("Trainer", "Evaluator")
+
+
+def _launch(graph: dict[str, Any], node_id: str, terminal: Terminal) -> int:
+    """Runs the stage unless it has succeeded before, and returns the exit code."""
+    if node_id not in _STAGES_ON_GPU:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    from google.protobuf import json_format
+    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+    from tfx.proto.orchestration import pipeline_pb2
+
+    from pipeline.runs.node_state import node_state
+
+    with open(graph["ir"]) as file:
+        pipeline = json_format.Parse(file.read(), pipeline_pb2.Pipeline())
+    (node,) = [n for n in pipeline.nodes if n.pipeline_node.node_info.id == node_id]
+    del pipeline.nodes[:]
+    pipeline.nodes.append(node)
+
+    state = node_state(pipeline)
+    if state.succeeded:
+        terminal.say(
+            "  It has succeeded in this run before and is not run again. To take up changed data, "
+            "code or settings, compile the run again (clear the task that compiles as well)."
+        )
+    else:
+        LocalDagRunner().run_with_ir(pipeline)
+        state = node_state(pipeline)
+    if state.failure:
+        raise RuntimeError(state.failure)
+    if state.pushed is not None and state.is_newest_run:
+        _print_summary(graph, terminal)
+    if not state.succeeded:
+        terminal.say("skipped: the condition under which it runs is not met")
+    return 0 if state.succeeded and state.pushed is not False else SKIPPED
+
+
+def _print_summary(graph: dict[str, Any], terminal: Terminal) -> None:
+    """The closing table of the run, as local_runner.py shows it."""
+    from pipeline.report.page import report_last_run
+    from pipeline.runs.outcome import read_outcome
+    from pipeline.runs.summary import print_summary
+
+    settings = {k: str(v) for k, v in graph["parameters"].items() if k not in ("data", "encoder")}
+    config = config_from_json(graph["config"], load_task(graph["task"]).override(settings))
+    seconds = time.time() - os.path.getmtime(graph["ir"])
+    print_summary(terminal, config, read_outcome(config), report_last_run(config), seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

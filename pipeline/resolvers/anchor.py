@@ -1,0 +1,80 @@
+"""The model that the candidate is held against."""
+
+from collections.abc import Sequence
+
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.components.evaluator import constants
+from tfx.dsl.components.common.resolver import ResolverStrategy
+from tfx.dsl.io import fileio
+
+from pipeline.runs.metric_results import Change, changes
+
+# How many half-widths of its interval a change must lie above 0 to move the anchor; at 95 %, three
+# standard errors. Of 100 equal models in a row, 4 are refused in a metric then. Were 1.0 enough, the
+# anchor would go to the luckiest of them, and 11 be refused.
+CLEARLY = 1.5
+
+
+class Anchor(ResolverStrategy):
+    """The last blessed model that was clearly better than its own baseline, of those that are there.
+
+    The first blessed model, while none was. Held against the last blessed one, models could lose a
+    little every night, each within noise; the anchor stays, and the losses add up until one is refused.
+
+    What was found of the candidate itself is not looked at: TFX's LatestBlessedModelStrategy would name
+    it when a run is repeated, and the Evaluator would run again, and compare a model with itself.
+    """
+
+    def __init__(self, metrics: Sequence[str]):
+        """metrics: those that the gate has a threshold on."""
+        self._metrics = metrics
+
+    def resolve_artifacts(self, store, input_dict):
+        """input_dict: candidate (one model), model (all), model_blessing (all)."""
+        (candidate,) = input_dict["candidate"]
+        models = {model.id: model for model in input_dict["model"] if is_there(model)}
+        others = [
+            blessing
+            for blessing in input_dict["model_blessing"]
+            if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == 1
+            and _model_of(blessing) != candidate.id
+            and _model_of(blessing) in models
+        ]
+        anchor = []
+        if others:
+            blessing = max(others, key=lambda blessing: blessing.id)
+            # By induction, the newest one's baseline was the anchor then.
+            before = blessing.get_int_custom_property(
+                constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY
+            )
+            stays = before in models and not moves_anchor(self._changes(store, blessing))
+            anchor = [models[before if stays else _model_of(blessing)]]
+        return {"candidate": [candidate], "model": anchor, "model_blessing": []}
+
+    def _changes(self, store, blessing) -> list[Change]:
+        """What the Evaluator found when it gave this blessing."""
+        given = store.get_events_by_artifact_ids([blessing.id])
+        executions = [e.execution_id for e in given if e.type == mlmd.Event.OUTPUT]
+        events = store.get_events_by_execution_ids(executions)
+        (evaluation,) = {
+            event.artifact_id
+            for event in events
+            if event.type == mlmd.Event.OUTPUT and event.path.steps[0].key == "evaluation"
+        }
+        (artifact,) = store.get_artifacts_by_id([evaluation])
+        return changes(artifact.uri, self._metrics)
+
+
+def moves_anchor(found: list[Change]) -> bool:
+    """Whether a model is clearly better than its baseline in one metric and worse in none."""
+    clearly = [c.value > CLEARLY * (c.value - c.interval.lower) for c in found]
+    return any(clearly) and not any(change.verdict == "worse" for change in found)
+
+
+def is_there(artifact) -> bool:
+    """Whether its files are: a folder of results may have been moved, or cleared for room."""
+    return fileio.exists(artifact.uri)
+
+
+def _model_of(blessing) -> int:
+    return blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY)

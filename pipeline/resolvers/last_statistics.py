@@ -1,0 +1,78 @@
+"""What DriftGate compares: statistics of the word pieces, and those of the last blessed model."""
+
+import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.components.evaluator import constants
+from tfx.dsl.components.common.resolver import ResolverStrategy
+
+from components.data.drift_gate import comparators
+from pipeline.config import SCHEMA_DIRECTORY, PipelineConfig
+from pipeline.resolvers.anchor import is_there
+
+
+def statistics_options(config: PipelineConfig) -> tfdv.StatsOptions:
+    """Of the features that the schema has thresholds for; the encoder is noted with them.
+
+    Without the thresholds, so that statistics do not depend on them.
+    """
+    file = SCHEMA_DIRECTORY / f"{config.task.name}.pbtxt"
+    schema = comparators(text_format.Parse(file.read_text(), schema_pb2.Schema()))
+    for feature in schema.feature:
+        feature.ClearField("drift_comparator")
+        feature.ClearField("skew_comparator")
+    schema.annotation.tag.append(f"encoder {config.encoder.sha256}")
+    names = [feature.name for feature in schema.feature]
+    return tfdv.StatsOptions(schema=schema, feature_allowlist=names)
+
+
+class LastBlessedStatistics(ResolverStrategy):
+    """The statistics of the examples that the last blessed model was trained on.
+
+    Of other examples than the current ones, so that a repeated run is compared as it was before; and
+    taken with the same options, since two encoders cut text differently.
+    """
+
+    def resolve_artifacts(self, store, input_dict):
+        """input_dict: current (one), statistics (all), model_blessing (all)."""
+        (current,) = input_dict["current"]
+        by_examples = {
+            _input(store, execution, "examples"): artifact
+            for artifact in input_dict["statistics"]
+            if is_there(artifact)
+            and (execution := _producer(store, artifact.id))
+            and _options(execution) == _options(_producer(store, current.id))
+        }
+        blessed = [
+            blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY)
+            for blessing in sorted(input_dict["model_blessing"], key=lambda blessing: -blessing.id)
+            if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == 1
+        ]
+        found = []
+        for model in blessed:
+            trained_on = _input(store, _producer(store, model), "examples")
+            if by_examples.get(trained_on, current).id != current.id:
+                found = [by_examples[trained_on]]
+                break
+        return {"current": [current], "statistics": found, "model_blessing": []}
+
+
+def _producer(store, artifact: int) -> mlmd.Execution | None:
+    """The first execution that gave the artifact out."""
+    events = store.get_events_by_artifact_ids([artifact])
+    given = [event.execution_id for event in events if event.type == mlmd.Event.OUTPUT]
+    return store.get_executions_by_id([min(given)])[0] if given else None
+
+
+def _input(store, execution: mlmd.Execution | None, key: str) -> int | None:
+    """Id of what the execution took under a key."""
+    if execution is None:
+        return None
+    events = store.get_events_by_execution_ids([execution.id])
+    taken = (e for e in events if e.type == mlmd.Event.INPUT and e.path.steps[0].key == key)
+    return next((event.artifact_id for event in taken), None)
+
+
+def _options(execution: mlmd.Execution) -> str:
+    return execution.custom_properties["stats_options_json"].string_value

@@ -1,0 +1,171 @@
+"""What the Evaluator found, read from TFMA's own files."""
+
+import dataclasses
+from collections.abc import Collection
+
+from components.evaluation.intervals import Interval
+from components.evaluation.paired import JUDGED, LEAST_ROWS, LOWER, UPPER
+from components.evaluation.tfma_results import SliceKey, metrics_by_slice, refusals
+from components.spec.task import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """Candidate minus baseline, with the interval that the gate judges it by."""
+
+    value: float
+    interval: Interval
+
+    @property
+    def verdict(self) -> str:
+        """better, worse or, where the interval holds 0, same within noise; unknown without one."""
+        if not self.interval.is_known:
+            return "unknown"
+        if self.interval.lower > 0:
+            return "better"
+        return "worse" if self.interval.upper < 0 else "same within noise"
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """One metric over the whole evaluation split, or over a slice of it.
+
+    Attributes:
+      candidate: of the model of this run.
+      interval: of the candidate, None for a metric without one.
+      baseline: of the last blessed model before it, None when there was none.
+      change: None for a metric without an interval, and without a baseline.
+      floor: the least that may be pushed, None where the task asks nothing.
+      refused: why the gate refused it, None when it did not.
+    """
+
+    name: str
+    candidate: float
+    interval: Interval | None
+    baseline: float | None
+    change: Change | None
+    floor: float | None
+    refused: str | None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the rows do not tell, as those of one class tell nothing of a ranking."""
+        return self.interval is not None and not self.interval.is_known
+
+
+@dataclasses.dataclass(frozen=True)
+class Sliced:
+    """The metrics that the gate has a threshold on, over the rows of one kind.
+
+    Attributes:
+      slice: its name, as "overlap".
+      value: of the rows in it, as "40-54".
+      rows: how many there are.
+      metrics: floors are None but where the task has one on the slice.
+    """
+
+    slice: str
+    value: str
+    rows: int
+    metrics: list[Measured]
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there are rows enough to say anything."""
+        return self.rows >= LEAST_ROWS
+
+
+def sliced(task: Task, evaluation: str) -> list[Sliced]:
+    """By slice in the task's order, then by value."""
+    candidate, baseline = (metrics_by_slice(evaluation, m) for m in ("candidate", "baseline"))
+    floors = {(f.slice, f.value, f.metric): f.floor for f in task.slice_floors}
+    names = dict.fromkeys([*task.thresholds, *(f.metric for f in task.slice_floors)])
+    refused = refusals(evaluation)
+    found = []
+    for key in sorted(candidate, key=str):
+        if key == ():
+            continue
+        (where,) = key
+        metrics = []
+        for name in names:
+            bare = _measured(name, candidate[key], baseline.get(key, {}))
+            judged = dataclasses.replace(bare, floor=floors.get((*where, name)))
+            reason = _below_floor(judged, refused.get((key, name + JUDGED)))
+            metrics.append(dataclasses.replace(judged, refused=reason))
+        found.append(Sliced(*where, int(candidate[key]["examples"]), metrics))
+    order = {name: place for place, name in enumerate(task.slices)}
+    return sorted(found, key=lambda s: order.get(s.slice, len(order)))
+
+
+def measured(task: Task, evaluation: str) -> list[Measured]:
+    """The task's metrics in its order.
+
+    Args:
+      evaluation: folder of the Evaluator's results.
+    """
+    candidate = overall(evaluation, "candidate")
+    baseline = overall(evaluation, "baseline")
+    refused = refusals(evaluation)
+    found = []
+    for metric in task.metrics:
+        threshold = task.thresholds.get(metric.name)
+        bare = _measured(metric.name, candidate, baseline)
+        bare = dataclasses.replace(bare, floor=threshold and threshold.floor)
+        found.append(dataclasses.replace(bare, refused=_reason(bare, task, refused)))
+    return found
+
+
+def changes(evaluation: str, names: Collection[str]) -> list[Change]:
+    """Of these metrics, those that have one; none where the candidate had no baseline."""
+    candidate = overall(evaluation, "candidate")
+    found = [_change(candidate, name) for name in names]
+    return [change for change in found if change]
+
+
+def _measured(name: str, candidate: dict[str, float], baseline: dict[str, float]) -> Measured:
+    """Without floor and refusal."""
+    return Measured(
+        name=name,
+        candidate=candidate[name],
+        interval=_interval(candidate, name, ""),
+        baseline=baseline.get(name),
+        change=_change(candidate, name),
+        floor=None,
+        refused=None,
+    )
+
+
+def _change(values: dict[str, float], name: str) -> Change | None:
+    interval = _interval(values, name, "_diff")
+    return interval and Change(values[f"{name}_diff"], interval)
+
+
+def _interval(values: dict[str, float], name: str, suffix: str) -> Interval | None:
+    bounds = [values.get(f"{name}{bound}{suffix}") for bound in (LOWER, UPPER)]
+    return None if None in bounds else Interval(*bounds)
+
+
+def overall(evaluation: str, model: str) -> dict[str, float]:
+    """Metric name -> value over the whole split, of one model; nothing if there is no such model."""
+    return metrics_by_slice(evaluation, model).get((), {})
+
+
+def _reason(measured: Measured, task: Task, refused: dict[tuple[SliceKey, str], str]) -> str | None:
+    """Why the gate refused the metric: for its floor, for its change from the baseline, or both."""
+    reasons = [_below_floor(measured, refused.get(((), measured.name)))]
+    if ((), measured.name + UPPER) in refused and measured.change:
+        lower, upper = measured.change.interval
+        reasons.append(
+            f"is worse than the baseline by more than {task.thresholds[measured.name].margin:g}: "
+            f"{measured.change.value:+.4f}, {task.confidence:.0%} interval {lower:+.4f} to {upper:+.4f}"
+        )
+    return "; ".join(filter(None, reasons)) or None
+
+
+def _below_floor(measured: Measured, message: str | None) -> str | None:
+    """message: TFMA's, None where it did not refuse."""
+    if message is None:
+        return None
+    return (
+        message or f"{measured.candidate:.4f} is not at or above the floor of {measured.floor:.4f}"
+    )

@@ -1,0 +1,136 @@
+"""The first lines and the closing table of a run."""
+
+import math
+import shlex
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from components.evaluation.intervals import Interval
+from components.evaluation.paired import LEAST_ROWS
+from pipeline.config import PipelineConfig
+from pipeline.runs.metric_results import Measured
+from pipeline.runs.outcome import Outcome
+from pipeline.runs.terminal import Terminal
+
+
+def print_heading(terminal: Terminal, config: PipelineConfig, rows: dict[str, int]) -> None:
+    counts = ", ".join(f"{count:,} {split}" for split, count in rows.items())
+    terminal.say(
+        f"[bold]{config.task.name}[/] with [bold]{config.encoder.handle}[/], {counts} rows; "
+        f"the gate judges {config.eval_split}"
+    )
+    terminal.say(f"  log: {terminal.log_path}", style="dim")
+
+
+def print_summary(
+    terminal: Terminal, config: PipelineConfig, outcome: Outcome, report: str, seconds: float
+) -> None:
+    """Metrics against floors and baseline, where things are, what to do next, the verdict."""
+    terminal.say()
+    terminal.console.print(_metrics_table(config, outcome))
+    if judged := [m for m in outcome.metrics if m.change and m.floor is not None]:
+        terminal.console.print(_changes_table(config, judged))
+    for metric in outcome.metrics:
+        if metric.refused:
+            terminal.say(f"  [red]refused:[/] {metric.name} {metric.refused}")
+    for line in _slices_refused(outcome):
+        terminal.say(f"  {line}")
+    if weakest := _weakest(outcome):
+        terminal.say(f"  weakest      {weakest}")
+    if outcome.blessed and outcome.unservable:
+        terminal.say(f"  [red]refused:[/] {escape(outcome.unservable)}")
+    if outcome.measured:
+        terminal.say(f"  serving      {outcome.measured}")
+    terminal.say(f"  report       {report}")
+    terminal.say(f"  evaluation   {outcome.evaluation}")
+    terminal.say(f"  training     tensorboard --logdir {shlex.quote(outcome.model_run)}")
+    minutes, rest = divmod(int(seconds), 60)
+    spent = f"{minutes}:{rest:02d} min"
+    if outcome.pushed_to:
+        text = " ".join(f"{name}='...'" for name in config.task.head.text_features)
+        terminal.say(f"  ask it       python -m pipeline.cli predict {outcome.pushed_to} {text}")
+        terminal.say(f"[bold green]pushed[/] {outcome.pushed_to} in {spent}")
+    elif outcome.blessed:
+        terminal.say(f"[bold red]refused[/] by ServingCheck, nothing was pushed, in {spent}")
+    else:
+        terminal.say(f"[bold red]refused[/] by the gate, nothing was pushed, in {spent}")
+
+
+def _metrics_table(config: PipelineConfig, outcome: Outcome) -> Table:
+    figures = ("candidate", _interval_of(config), "baseline", "floor")
+    table = _table("metric", *figures, "")
+    for metric in outcome.metrics:
+        verdict = "[red]refused[/]" if metric.refused else "[green]ok[/]"
+        table.add_row(
+            metric.name,
+            _number(metric.candidate),
+            _range(metric.interval, ""),
+            _number(metric.baseline),
+            _number(metric.floor),
+            "" if metric.floor is None else verdict,
+        )
+    return table
+
+
+def _changes_table(config: PipelineConfig, judged: list[Measured]) -> Table:
+    table = _table("on the same rows", "change", _interval_of(config), "against the baseline")
+    for metric in judged:
+        change = metric.change
+        table.add_row(
+            metric.name, _number(change.value, "+"), _range(change.interval, "+"), change.verdict
+        )
+    return table
+
+
+def _slices_refused(outcome: Outcome) -> list[str]:
+    """What the gate said of the slices that have a floor, but of those that reach it."""
+    lines = []
+    for s in outcome.slices:
+        for metric in s.metrics:
+            what = f"{metric.name} where {s.slice} is {s.value}"
+            if metric.refused:
+                lines.append(f"[red]refused:[/] {what} {metric.refused}")
+            elif metric.floor is not None and not s.is_judged:
+                lines.append(f"not judged:  {what}, of {s.rows} rows; {LEAST_ROWS} are enough")
+    return lines
+
+
+def _weakest(outcome: Outcome) -> str | None:
+    """Where the first metric of the gate is lowest, among slices with rows enough."""
+    known = [s for s in outcome.slices if s.is_judged and not s.metrics[0].is_unknown]
+    if not known:
+        return None
+    weakest = min(known, key=lambda s: s.metrics[0].candidate)
+    metric = weakest.metrics[0]
+    return (
+        f"{metric.name} {metric.candidate:.4f} ({_range(metric.interval, '')}) on the "
+        f"{weakest.rows} rows where {weakest.slice} is {weakest.value}"
+    )
+
+
+def _table(first: str, *others: str) -> Table:
+    """All columns but the first and the last hold figures."""
+    table = Table(box=box.SIMPLE_HEAD, title=None)
+    table.add_column(first)
+    for column in others[:-1]:
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column(others[-1])
+    return table
+
+
+def _interval_of(config: PipelineConfig) -> str:
+    return f"{config.task.confidence:.0%} interval"
+
+
+def _range(interval: Interval | None, sign: str) -> str:
+    if not interval or not interval.is_known:
+        return "-"
+    return " .. ".join(f"{bound:{sign}.4f}" for bound in interval)
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if value.is_integer() and abs(value) > 1 else f"{value:{sign}.4f}"

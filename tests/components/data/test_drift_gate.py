@@ -1,0 +1,132 @@
+"""Statistics of random rows, compared by the thresholds that the task's schema has."""
+
+import json
+import pathlib
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.types import artifact_utils, standard_artifacts
+
+from components.common.errors import InputError
+from components.data.drift_gate import DriftGate, comparators
+
+SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "schema" / "mrpc.pbtxt"
+LAST = "the last blessed data"
+ROWS = {"train": 2000, "eval": 400}
+
+
+def rows(split: str, seed: int, longer=1.0, positive=0.67, unknown=0.0, topic=0.0) -> pd.DataFrame:
+    """What Transform makes of sentence pairs; the second sentence and the label can be unlike.
+
+    Args:
+      longer: factor on the lengths.
+      positive: share of the rows with label 1.
+      unknown, topic: shares of the pieces that are [UNK], or one certain word.
+    """
+    generator = np.random.default_rng(seed)
+    columns: dict[str, list] = {"label": generator.binomial(1, positive, ROWS[split]).tolist()}
+    for name in ("sentence1", "sentence2"):
+        is_shifted = name == "sentence2"
+        lengths = generator.normal(22, 6, ROWS[split]).clip(5) * (longer if is_shifted else 1)
+        ids = [1000 + generator.zipf(1.3, int(n)).clip(max=9000) for n in lengths]
+        if is_shifted:
+            ids = [np.where(generator.random(len(row)) < topic, 5000, row) for row in ids]
+            ids = [np.where(generator.random(len(row)) < unknown, 100, row) for row in ids]
+        columns[f"{name}_ids$ragged_values"] = [row.tolist() for row in ids]
+        columns[f"{name}_pieces"] = [len(row) for row in ids]
+        columns[f"{name}_unknown"] = [int((row == 100).sum()) for row in ids]
+    return pd.DataFrame(columns)
+
+
+def statistics(
+    folder: pathlib.Path, **splits: pd.DataFrame
+) -> standard_artifacts.ExampleStatistics:
+    """As StatisticsGen leaves them."""
+    schema = comparators(text_format.Parse(SCHEMA.read_text(), schema_pb2.Schema()))
+    for split, frame in splits.items():
+        found = tfdv.generate_statistics_from_dataframe(frame, tfdv.StatsOptions(schema=schema))
+        (folder / f"Split-{split}").mkdir(parents=True)
+        (folder / f"Split-{split}" / "FeatureStats.pb").write_bytes(found.SerializeToString())
+    artifact = standard_artifacts.ExampleStatistics()
+    artifact.uri = str(folder)
+    artifact.split_names = artifact_utils.encode_split_names(list(splits))
+    return artifact
+
+
+@pytest.fixture(scope="module")
+def last(tmp_path_factory) -> standard_artifacts.ExampleStatistics:
+    folder = tmp_path_factory.mktemp("last")
+    return statistics(folder, train=rows("train", 0), eval=rows("eval", 1))
+
+
+def gate(folder: pathlib.Path, now, previous, drift: str = "refuse") -> dict[tuple, float]:
+    """DriftGate as TFX runs it; split, feature, compared with -> distance."""
+    schema, distances = standard_artifacts.Schema(), standard_artifacts.String()
+    (folder / "schema").mkdir()
+    (folder / "schema" / "schema.pbtxt").write_text(SCHEMA.read_text())
+    schema.uri, distances.uri = str(folder / "schema"), str(folder / "distances")
+    inputs = {"statistics": [now], "schema": [schema]}
+    if previous:
+        inputs["previous"] = [previous]
+    executor = DriftGate.EXECUTOR_SPEC.executor_class()
+    executor.Do(inputs, {"distances": [distances]}, {"drift": drift})
+    found = json.loads((folder / "distances").read_text())
+    return {(d["split"], d["feature"], d["against"]): d["value"] for d in found}
+
+
+def test_other_rows_of_the_same_kind_pass(tmp_path, last):
+    now = statistics(tmp_path / "now", train=rows("train", 2), eval=rows("eval", 3))
+    distances = gate(tmp_path, now, last)
+    features = {"label"} | {
+        f"sentence{n}_{kind}" for n in (1, 2) for kind in ("pieces", "unknown", "ids$ragged_values")
+    }
+    compared = {("train", LAST), ("eval", LAST), ("eval", "train")}
+    assert set(distances) == {(s, f, against) for f in features for s, against in compared}
+
+
+def test_the_first_data_is_compared_in_its_splits_only(tmp_path, last):
+    assert {against for _, _, against in gate(tmp_path, last, None)} == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("shift", "refused"),
+    [
+        (
+            {"longer": 1.5},
+            r"sentence2_pieces: Jensen-Shannon divergence 0\.\d{4} more than 0\.1$",
+        ),
+        ({"positive": 0.5}, r"label: L-infinity distance 0\.1\d{3} more than 0\.1$"),
+        ({"unknown": 0.01}, r"sentence2_unknown: L-infinity distance 0\.\d{4} more than 0\.05$"),
+        (
+            {"topic": 0.1},
+            r"sentence2_ids\$ragged_values: L-infinity distance 0\.\d{4} more than 0\.03$",
+        ),
+    ],
+)
+def test_what_has_shifted_is_refused_by_name(tmp_path, last, shift, refused):
+    now = statistics(
+        tmp_path / "now", train=rows("train", 2, **shift), eval=rows("eval", 3, **shift)
+    )
+    with pytest.raises(InputError) as error:
+        gate(tmp_path, now, last)
+    _, *lines, remedy = str(error.value).splitlines()
+    for split, line in zip(("train", "eval"), sorted(lines, reverse=True), strict=True):
+        assert re.search(f"{split}: {refused}", line.replace(f"from {LAST}, ", "")), line
+    assert "--set drift=accept" in remedy and not (tmp_path / "distances").exists()
+
+
+def test_a_shift_that_is_accepted_passes_and_is_written_down(tmp_path, last):
+    now = statistics(tmp_path / "now", train=rows("train", 2, longer=1.5), eval=rows("eval", 3))
+    distances = gate(tmp_path, now, last, drift="accept")
+    assert distances["train", "sentence2_pieces", LAST] > 0.1
+
+
+def test_a_split_unlike_train_is_refused(tmp_path):
+    now = statistics(tmp_path / "now", train=rows("train", 2), eval=rows("eval", 3, positive=0.3))
+    with pytest.raises(InputError, match=r"  eval: label: L-infinity distance 0\.\d{4} from train"):
+        gate(tmp_path, now, None)

@@ -1,0 +1,47 @@
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.models.bert.packing import pack_pair, pad
+from components.models.bert.tokenizer import Vocabulary
+
+CLS, SEP = 2, 3
+VOCABULARY = Vocabulary("unused", lower_case=True)
+VOCABULARY.__dict__["pieces"] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b"]
+
+ids = st.lists(st.integers(4, 9), max_size=12)
+
+
+def trimmed(first: list[int], second: list[int], budget: int) -> tuple[list[int], list[int]]:
+    """The longer one loses its last piece, and the second one where both are as long."""
+    first, second = list(first), list(second)
+    while len(first) + len(second) > budget:
+        (first if len(first) > len(second) else second).pop()
+    return first, second
+
+
+@settings(max_examples=60, deadline=None)
+@given(pairs=st.lists(st.tuples(ids, ids), min_size=1, max_size=4), max_length=st.integers(5, 20))
+def test_pack_pair_equals_the_rule_in_plain_python(pairs, max_length):
+    first = tf.ragged.constant([p[0] for p in pairs], tf.int32, ragged_rank=1)
+    second = tf.ragged.constant([p[1] for p in pairs], tf.int32, ragged_rank=1)
+    rows = pack_pair(first, second, VOCABULARY, max_length)
+    for row, types, pair in zip(
+        rows["input_word_ids"].to_list(), rows["input_type_ids"].to_list(), pairs
+    ):
+        a, b = trimmed(*pair, max_length - 3)
+        assert row == [CLS, *a, SEP, *b, SEP]
+        assert types == [0] * (len(a) + 2) + [1] * (len(b) + 1)
+
+
+def test_padding_is_masked_and_of_type_0():
+    rows = {
+        "input_word_ids": tf.ragged.constant([[2, 4, 3, 4, 3], [2, 3, 3]], tf.int32),
+        "input_type_ids": tf.ragged.constant([[0, 0, 0, 1, 1], [0, 0, 1]], tf.int32),
+    }
+    padded = {name: value.numpy().tolist() for name, value in pad(rows).items()}
+    assert padded == {
+        "input_word_ids": [[2, 4, 3, 4, 3], [2, 3, 3, 0, 0]],
+        "input_mask": [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]],
+        "input_type_ids": [[0, 0, 0, 1, 1], [0, 0, 1, 0, 0]],
+    }

@@ -1,0 +1,69 @@
+import io
+import os
+
+import pytest
+
+from components.common.errors import InputError
+from components.serving.request_examples import batches, read_texts
+
+
+def read(content: bytes) -> list[dict]:
+    return list(read_texts(io.BytesIO(content), "rows", ["a", "b"]))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'b\tid\ta\nß "\t1\t x\n\t2\t\n'.encode(),
+        '\ufeffb\ta\r\nß "\t x\r\n\t\r\n'.encode(),
+        b'{"a": " x", "b": "\\u00df \\"", "id": 1}\n\n{"b": "", "a": ""}',
+    ],
+    ids=["columns", "byte order mark and CRLF", "JSON"],
+)
+def test_rows_are_read(content):
+    assert read(content) == [{"a": " x", "b": 'ß "'}, {"a": "", "b": ""}]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a\tc\nx\ty\n", "rows:1: b missing. The model takes a, b."),
+        (b"a\tb\nx\n", "rows:2: 1 columns where the header has 2"),
+        (b"a\tb\nx\t\xff\n", "rows:2: byte 3 of the line is not UTF-8"),
+        (b'{"a": "x", "b": "y"}\n{"a": "x"}\n', "rows:2: b missing"),
+        (b'{"a": "x", "b": 3}\n', "rows:1: b is no text"),
+        (b'{"a": "x", "b": "y"}\n["a"]\n', "rows:2: no JSON object"),
+        (b'{"a": "x", "b": "y"}\nx\n', "rows:2: no JSON"),
+    ],
+)
+def test_a_bad_line_is_named(content, message):
+    with pytest.raises(InputError) as error:
+        read(content)
+    assert message in str(error.value)
+
+
+def test_batches_hold_all_rows_in_order():
+    rows = [{"a": str(i)} for i in range(100)]
+    got = list(batches(iter(rows), 7))
+    assert [row for batch in got for row in batch] == rows
+    assert all(1 <= len(batch) <= 7 for batch in got)
+
+
+def test_a_slow_stream_is_answered_before_it_ends():
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as stream, os.fdopen(writer, "wb") as feed:
+        got = batches(read_texts(stream, "rows", ["a"]), 32)
+        feed.write(b"a\nfirst\n")
+        feed.flush()
+        assert next(got) == [{"a": "first"}]
+        feed.write(b"second\n")
+        feed.close()
+        assert list(got) == [[{"a": "second"}]]
+
+
+def test_rows_before_a_bad_line_are_answered():
+    stream = io.BytesIO(b"a\nfirst\nx\ty\n")
+    got = batches(read_texts(stream, "rows", ["a"]), 1)
+    assert next(got) == [{"a": "first"}]
+    with pytest.raises(InputError, match="rows:3"):
+        next(got)
