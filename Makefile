@@ -8,8 +8,8 @@ OUTPUT  = output
 ARGS    =
 
 # The samples are small. MRPC's is balanced otherwise too: always answering 1 is right on 60 %, F1 0.75.
-SAMPLE_ARGS_mrpc  = --set epochs=5 --set accuracy_floor=0.70 --set f1_floor=0.78 --set auc_floor=0.75
-SAMPLE_ARGS_squad = --set epochs=8 --set batch_size=16 --set exact_match_floor=0.25 --set f1_floor=0.35
+SAMPLE_ARGS_mrpc  = --set epochs=5 --set min_accuracy=0.70 --set min_f1=0.78 --set min_auc=0.75
+SAMPLE_ARGS_squad = --set epochs=8 --set batch_size=16 --set min_exact_match=0.25 --set min_f1=0.35
 SAMPLE_ARGS       = $(SAMPLE_ARGS_$(TASK))
 
 PYTHON   := .venv/bin/python

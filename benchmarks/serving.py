@@ -88,7 +88,7 @@ def write_checkpoint(model: str, folder: str) -> None:
     encoder = Encoder(**facts["encoder"])
     pathlib.Path(folder, "vocab.txt").write_bytes(pathlib.Path(encoder.vocab_file).read_bytes())
     settings = {
-        "max_length": facts["hyperparameters"]["max_length"],
+        "max_seq_length": facts["hyperparameters"]["max_seq_length"],
         "lower_case": encoder.lower_case,
     }
     pathlib.Path(folder, "settings.json").write_text(json.dumps(settings))

@@ -1,7 +1,7 @@
 """This project and the article's recipe, as workers: see `benchmarks/worker.py`.
 
 Both train the task's head on the same encoder. The article's recipe is Keras fit on hub.KerasLayer as
-TF Hub's tutorials show it: every row padded to the task's max_length, Keras' own AdamW, float32.
+TF Hub's tutorials show it: every row padded to the task's max_seq_length, Keras' own AdamW, float32.
 """
 
 import argparse
@@ -14,12 +14,13 @@ import tensorflow as tf
 from benchmarks.flops import encoder_flops, matmul_flops
 from benchmarks.worker import serve
 from components.devices.precision import choose, rewritten_to
-from components.devices.strategies import shares
+from components.devices.strategies import distribute
 from components.models.bert.hub import Encoder
 from components.models.bert.tokenizer import Vocabulary
+from components.models.heads.head import build_head
 from components.preprocessing.in_memory import examples_of, read_raw
 from components.spec.registry import load_task
-from components.training.batching import training_batches, training_rows
+from components.training.batching import training_batches, training_sequences
 from components.training.optimizer import WarmupLinearDecay, adamw
 from components.training.step import training_step
 from components.training.trainer import build_model
@@ -57,11 +58,11 @@ def project_epoch(rows: tf.data.Dataset, task, encoder: Encoder, precision: str)
     """One epoch as the Trainer does it: a function that does it and returns its facts."""
     hyperparameters, lengths = task.hyperparameters, lengths_of(rows)
     batches = training_batches(rows, len(lengths), hyperparameters, seed=0)
-    model = build_model(task.head, encoder, hyperparameters)
+    model = build_model(build_head(task.head), encoder, hyperparameters)
     optimizer = adamw(WarmupLinearDecay(1e-5, _TOTAL_STEPS, _WARMUP_STEPS), 0.01, 1.0, 1.0)
     optimizer.build(model.trainable_variables)
-    step = training_step(model, task.head, optimizer)
-    epoch = iter(shares(batches.repeat(), model.distribute_strategy))
+    step = training_step(model, build_head(task.head), optimizer)
+    epoch = iter(distribute(batches.repeat(), model.distribute_strategy))
     facts = facts_of(batches, lengths, model, precision)
 
     def train() -> dict:
@@ -74,11 +75,11 @@ def project_epoch(rows: tf.data.Dataset, task, encoder: Encoder, precision: str)
 
 
 def article_epoch(rows: tf.data.Dataset, task, encoder: Encoder, precision: str):
-    """The same with Keras fit, every row padded to max_length."""
+    """The same with Keras fit, every row padded to max_seq_length."""
     lengths = lengths_of(rows)
     batches = padded_batches(rows, len(lengths), task.hyperparameters)
-    model = build_model(task.head, encoder, task.hyperparameters)
-    model.compile(tf.keras.optimizers.AdamW(1e-5), loss=task.head.loss)
+    model = build_model(build_head(task.head), encoder, task.hyperparameters)
+    model.compile(tf.keras.optimizers.AdamW(1e-5), loss=build_head(task.head).loss)
     epoch = iter(batches.repeat())
     facts = facts_of(batches, lengths, model, precision)
 
@@ -105,7 +106,7 @@ def facts_of(
         "rows": len(lengths),
         "steps": len(padded),
         "tokens": sum(lengths),
-        "padding_share": 1 - sum(lengths) / sum(rows * length for rows, length in padded),
+        "padding_fraction": 1 - sum(lengths) / sum(rows * length for rows, length in padded),
         "flops": sum(encoder_flops(length, *size) for length in lengths),
     }
 
@@ -117,7 +118,7 @@ def tokenizing(texts: list[tf.Tensor], encoder: Encoder):
     tokenized = tf.function(lambda columns: [tokenizer.tokenize(c).flat_values for c in columns])
     return lambda: {
         "texts": sum(map(len, texts)),
-        "pieces": sum(map(len, tokenized(texts))),
+        "tokens": sum(map(len, tokenized(texts))),
     }
 
 
@@ -125,7 +126,7 @@ def rows_of(raw: dict, task, encoder: Encoder) -> tf.data.Dataset:
     """What the Trainer makes of the examples: (inputs of the encoder, unpadded; target) a row."""
     examples = examples_of(raw, task, encoder)
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
-    return training_rows(examples, task.head, vocabulary, task.hyperparameters)
+    return training_sequences(examples, build_head(task.head), vocabulary, task.hyperparameters)
 
 
 def encoder_size(model: tf.keras.Model) -> tuple[int, int, int]:
@@ -135,8 +136,8 @@ def encoder_size(model: tf.keras.Model) -> tuple[int, int, int]:
 
 
 def padded_batches(rows: tf.data.Dataset, row_count: int, hyperparameters) -> tf.data.Dataset:
-    """Shuffled batches, each row padded to max_length."""
-    length = hyperparameters.max_length
+    """Shuffled batches, each row padded to max_seq_length."""
+    length = hyperparameters.max_seq_length
 
     def pad(inputs, target):
         ids = inputs["input_word_ids"]

@@ -1,10 +1,10 @@
-"""The speed of training, beside what a user would pick instead: make bench ARGS="training --mrpc DIR".
+"""The speed of training, beside what a user would pick instead: make bench ARGS="training mrpc=DIR".
 
 Four systems train the same encoder on the same rows, in turns, one epoch over them a round:
 
     project        as the Trainer does it, in the precision that `auto` chooses here
     float32        the same in float32
-    article        Keras fit on hub.KerasLayer, every row padded to max_length, float32
+    article        Keras fit on hub.KerasLayer, every row padded to max_seq_length, float32
     huggingface    transformers and PyTorch, rows grouped by length, bfloat16 where there is
                    (installed into .cache/huggingface on first use)
 
@@ -28,13 +28,14 @@ from benchmarks.worker import Worker
 from components.devices.precision import choose
 from components.models.bert.hub import resolve
 from components.models.bert.presets import DEFAULT_ENCODER, PRESETS, fetch_checkpoint
-from components.spec.registry import task_names
+from components.spec.registry import load_task, task_names
 
 HUGGINGFACE = ROOT / "benchmarks" / "huggingface"
-# Examples a round: some batches each, in less time than a machine needs to change its speed.
-EXAMPLES = {"mrpc": 512, "squad": 96}
-# For all systems. 32 windows padded to 384, SQuAD's default, take the article's recipe over 10 GB.
-BATCH_SIZE = {"mrpc": 32, "squad": 16}
+# Tokens a round, were all examples as long as may be: some batches, in less time than a machine needs to
+# change its speed.
+_TOKENS = 65_536
+# Of a batch, for all systems: 32 windows of 384 take the article's recipe over 10 GB.
+_TOKENS_A_BATCH = 6_144
 
 
 def main(arguments: list[str]) -> int:
@@ -43,20 +44,48 @@ def main(arguments: list[str]) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for task in task_names():
-        parser.add_argument(f"--{task}", metavar="DIR", help="prepared data; else the sample")
+    parser.add_argument(
+        "data", nargs="*", metavar="TASK=DIR", help="prepared data of a task; else each sample"
+    )
     parser.add_argument("--rounds", type=int, default=5)
-    options = vars(parser.parse_args(arguments))
+    options = parser.parse_args(arguments)
     install_huggingface()
     results = {}
-    for task in task_names():
+    for task, data in chosen(options.data).items():
         with tempfile.TemporaryDirectory() as scratch:
-            draw_rows(options[task] or prepared_sample(task), pathlib.Path(scratch), EXAMPLES[task])
-            rounds = measure(task, scratch, options["rounds"])
+            draw_rows(data or prepared_sample(task), pathlib.Path(scratch), examples_a_round(task))
+            rounds = measure(task, scratch, options.rounds)
         results[task] = {**ratios(rounds), **rounds}
         keep(results)
     print((RESULTS / "training.md").read_text())
     return 0
+
+
+def chosen(assignments: list[str]) -> dict[str, str]:
+    """Returns the tasks that are measured, each with its folder of data: "" for the sample.
+
+    Raises:
+      SystemExit: an assignment is none, or there is no such task.
+    """
+    if not assignments:
+        return {path.name: "" for path in sorted((ROOT / "samples").iterdir())}
+    found = dict(assignment.partition("=")[::2] for assignment in assignments)
+    for task, folder in found.items():
+        if task not in task_names() or not folder:
+            sys.exit(f"error: {task}={folder}: write TASK=DIR; the tasks are {task_names()}.")
+    return found
+
+
+def examples_a_round(task: str) -> int:
+    """How many examples of the task are trained on in a round."""
+    return _TOKENS // load_task(task).hyperparameters.max_seq_length
+
+
+def batch_size(task: str) -> int:
+    """How many sequences are in a batch, for all systems."""
+    hyperparameters = load_task(task).hyperparameters
+    fitting = _TOKENS_A_BATCH // hyperparameters.max_seq_length
+    return min(fitting, hyperparameters.batch_size)
 
 
 def install_huggingface() -> None:
@@ -96,7 +125,7 @@ def draw_rows(data: str, folder: pathlib.Path, count: int) -> None:
 
 def commands(task: str, rows: str) -> dict[str, list[str]]:
     """System -> what starts its worker."""
-    batches = ["--task", task, "--batch-size", str(BATCH_SIZE[task])]
+    batches = ["--task", task, "--batch-size", str(batch_size(task))]
     ours = [sys.executable, "-m", "benchmarks.tensorflow_systems", *batches]
     ours += ["--schema", f"schema/{task}.pbtxt", "--records", f"{rows}/rows.tfrecord.gz"]
     ours += ["--encoder", resolve(DEFAULT_ENCODER).to_json()]
@@ -188,7 +217,7 @@ def _line(made: list[dict], peak: float) -> str:
             f"{statistics.median(rates):.1f} ({min(rates):.1f}-{max(rates):.1f})",
             f"{1000 * statistics.median(r['cpu_seconds'] / r['rows'] for r in made):.1f}",
             f"{statistics.median(r['tokens'] / r['seconds'] for r in made):,.0f}",
-            f"{first['padding_share']:.1%}",
+            f"{first['padding_fraction']:.1%}",
             f"{statistics.median(r['flops'] / r['seconds'] for r in made) / peak:.0%}",
             f"{max(r['peak_memory_mb'] for r in made):,.0f}",
         ]

@@ -149,11 +149,11 @@ def pushed_model(serving: str, encoder: Encoder) -> str:
 
 def check_length(task: Task, encoder: Encoder) -> None:
     """Raises InputError where the encoder takes no row as long as the task's."""
-    longest, asked = encoder.max_positions, task.hyperparameters.max_length
+    longest, asked = encoder.max_positions, task.hyperparameters.max_seq_length
     if longest and asked > longest:
         raise InputError(
-            f"max_length is {asked}, and the encoder {encoder.handle} takes rows of {longest} word "
-            f"pieces at the most. Pass --set max_length={longest} or another encoder."
+            f"max_seq_length is {asked}, and the encoder {encoder.handle} takes sequences of {longest} "
+            f"tokens at the most. Pass --set max_seq_length={longest} or another encoder."
         )
 
 

@@ -10,9 +10,11 @@ import pathlib
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.common.errors import InputError
-from components.evaluation.paired import JUDGED
+from components.common.serialization import to_json
+from components.evaluation.paired import JUDGED, LOWER, UPPER
 from components.evaluation.slices import SLICES, values_of_slice
-from components.spec.task import Metric, Task, Threshold
+from components.spec.metrics import Metric, Threshold
+from components.spec.task import Task
 from pipeline.fingerprint import code_sha256
 
 SIGNATURE = "serve_examples"
@@ -25,19 +27,19 @@ _RECORDED = "components.evaluation.recorded_answers"
 def eval_config(task: Task) -> config_pb2.EvalConfig:
     """The Evaluator asks the signature that will be served, and judges the whole split.
 
-    It judges those of the slices, too, that have a floor and rows enough.
+    It judges those of the slices, too, that have a bound and examples enough.
 
     Raises:
       InputError: the task's thresholds are none, or ask what cannot be asked; there is no such slice.
     """
     check_gate(task)
     check_slices(task)
-    by_label = itertools.groupby(
+    by_class = itertools.groupby(
         sorted(
             (*task.metrics, *task.plots),
-            key=lambda metric: (metric.label is not None, metric.label),
+            key=lambda metric: (metric.class_id is not None, metric.class_id),
         ),
-        key=lambda metric: metric.label,
+        key=lambda metric: metric.class_id,
     )
     return config_pb2.EvalConfig(
         model_specs=[
@@ -52,9 +54,9 @@ def eval_config(task: Task) -> config_pb2.EvalConfig:
             *(config_pb2.SlicingSpec(feature_keys=[name]) for name in task.slices),
         ],
         metrics_specs=[
-            *(_metrics_spec(label, list(metrics), task) for label, metrics in by_label),
+            *(_metrics_spec(class_id, list(metrics), task) for class_id, metrics in by_class),
             config_pb2.MetricsSpec(
-                metrics=[_interval_config(m, task) for m in task.metrics if m.figure],
+                metrics=[_interval_config(m, task) for m in task.metrics if m.estimator],
                 per_slice_thresholds=_slice_thresholds(task),
             ),
             config_pb2.MetricsSpec(metrics=[_recorded_config(task)]),
@@ -76,10 +78,11 @@ def check_gate(task: Task) -> None:
                 f"The task {task.name} has a threshold on {name!r}, which is none of its metrics with "
                 f"an interval. Those are: {', '.join(comparable)}."
             )
-        if not math.isfinite(threshold.floor) or not 0 <= threshold.margin < math.inf:
+        metric = comparable[name]
+        if not math.isfinite(threshold.bound) or not 0 <= threshold.max_worsening < math.inf:
             raise InputError(
-                f"{name}_floor is {threshold.floor} and {name}_margin is {threshold.margin}. Both must "
-                f"be numbers, and the margin at least 0: it is a loss."
+                f"{metric.bound_setting} is {threshold.bound} and {metric.worsening_setting} is "
+                f"{threshold.max_worsening}. Both must be numbers, and the latter at least 0."
             )
     if not 0.5 <= task.confidence < 1:
         raise InputError(
@@ -90,28 +93,28 @@ def check_gate(task: Task) -> None:
 
 def check_slices(task: Task) -> None:
     """Raises InputError where a slice is none: TFMA would leave it out without a word."""
-    known = [*SLICES, *filter(None, [task.data.label])]
+    known = [*SLICES, *filter(None, [task.head.class_feature])]
     for name in task.slices:
         if name not in known:
             raise InputError(
                 f"The task {task.name} has a slice {name!r}, which is not in evaluation/slices.py and "
                 f"not its label. There are: {', '.join(known)}."
             )
-    for floor in task.slice_floors:
-        if floor.slice not in task.slices:
+    for asked in task.slice_bounds:
+        if asked.slice not in task.slices:
             raise InputError(
-                f"slice_floors has {floor}, and the task {task.name} has no slice {floor.slice!r}. It "
+                f"slice_bounds has {asked}, and the task {task.name} has no slice {asked.slice!r}. It "
                 f"has: {', '.join(task.slices)}."
             )
-        if floor.metric not in _comparable(task) or not math.isfinite(floor.floor):
+        if asked.metric not in _comparable(task) or not math.isfinite(asked.bound):
             raise InputError(
-                f"slice_floors has {floor}. Its floor must be a number, and its metric one that has an "
+                f"slice_bounds has {asked}. Its bound must be a number, and its metric one that has an "
                 f"interval: {', '.join(_comparable(task))}."
             )
 
 
-def check_slice_rows(task: Task, folder: str) -> None:
-    """Raises InputError where a slice reads what rows do not have, or one with a floor has no row.
+def check_slice_examples(task: Task, folder: str) -> None:
+    """Raises InputError where a slice reads what examples lack, or one with a bound has no example.
 
     The first would end the Evaluator after the training, the second refuse every model.
 
@@ -123,33 +126,36 @@ def check_slice_rows(task: Task, folder: str) -> None:
         return
     for name in task.slices:
         try:
-            next(values_of_slice(name, files), None)
+            next(values_of_slice(name, task.head, files), None)
         except KeyError as feature:
             raise InputError(
-                f"The slice {name!r} of the task {task.name} reads {feature}, and the rows of {folder} "
-                "have no such feature. Take it out of the task's slices, or write one for its features "
-                "in components/evaluation/slices.py."
+                f"The slice {name!r} of the task {task.name} reads {feature}, and the examples of "
+                f"{folder} have no such feature. Take it out of the task's slices, or write one for its "
+                "features in components/evaluation/slices.py."
             ) from None
-    for floor in task.slice_floors:
-        found = collections.Counter(values_of_slice(floor.slice, files))
-        if floor.value not in found:
-            has = ", ".join(f"{value} ({rows} rows)" for value, rows in sorted(found.items()))
+    for asked in task.slice_bounds:
+        found = collections.Counter(values_of_slice(asked.slice, task.head, files))
+        if asked.value not in found:
+            has = ", ".join(f"{value} ({count} examples)" for value, count in sorted(found.items()))
             raise InputError(
-                f"slice_floors has {floor}, and of {folder} no row is in that slice. By "
-                f"{floor.slice} there are: {has}."
+                f"slice_bounds has {asked}, and of {folder} no example is in that slice. By "
+                f"{asked.slice} there are: {has}."
             )
 
 
-def _comparable(task: Task) -> list[str]:
-    return [metric.name for metric in task.metrics if metric.figure]
+def _comparable(task: Task) -> dict[str, Metric]:
+    """Returns the metrics that a threshold may be on, by name."""
+    return {metric.name: metric for metric in task.metrics if metric.estimator}
 
 
-def _metrics_spec(label: int | None, metrics: list[Metric], task: Task) -> config_pb2.MetricsSpec:
+def _metrics_spec(
+    class_id: int | None, metrics: list[Metric], task: Task
+) -> config_pb2.MetricsSpec:
     spec = config_pb2.MetricsSpec(
         metrics=[_metric_config(m, task.thresholds.get(m.name)) for m in metrics]
     )
-    if label is not None:
-        spec.binarize.class_ids.values.append(label)
+    if class_id is not None:
+        spec.binarize.class_ids.values.append(class_id)
     return spec
 
 
@@ -162,9 +168,15 @@ def _metric_config(metric: Metric, threshold: Threshold | None) -> config_pb2.Me
         class_name=metric.class_name, module=metric.module, config=json.dumps(arguments)
     )
     if threshold:
-        floor = config_pb2.GenericValueThreshold(lower_bound={"value": threshold.floor})
-        config.per_slice_thresholds.append(_overall(value_threshold=floor))
+        bound = _value_threshold(metric, threshold.bound)
+        config.per_slice_thresholds.append(_overall(value_threshold=bound))
     return config
+
+
+def _value_threshold(metric: Metric, bound: float) -> config_pb2.GenericValueThreshold:
+    """Returns TFMA's lower bound, or its upper bound for a metric whose lower value is better."""
+    side = "lower_bound" if metric.higher_is_better else "upper_bound"
+    return config_pb2.GenericValueThreshold(**{side: {"value": bound}})
 
 
 def _interval_config(metric: Metric, task: Task) -> config_pb2.MetricConfig:
@@ -173,41 +185,52 @@ def _interval_config(metric: Metric, task: Task) -> config_pb2.MetricConfig:
     Without a baseline TFX drops the threshold.
     """
     arguments = {
-        "name": f"{metric.name}_upper",
-        "figure": metric.figure,
+        "name": metric.name + (UPPER if metric.higher_is_better else LOWER),
+        "estimator": metric.estimator,
         "confidence": task.confidence,
-        "positive": metric.label,
-        "judged": any(floor.metric == metric.name for floor in task.slice_floors),
-        "code": code_sha256(_PAIRED, EXTRACTORS, metric.figure.rpartition(".")[0]),
+        "positive": metric.class_id,
+        "judged": any(asked.metric == metric.name for asked in task.slice_bounds),
+        "higher_is_better": metric.higher_is_better,
+        "code": code_sha256(_PAIRED, EXTRACTORS, metric.estimator.rpartition(".")[0]),
     }
     config = config_pb2.MetricConfig(
         class_name="PairedInterval", module=_PAIRED, config=json.dumps(arguments)
     )
     if threshold := task.thresholds.get(metric.name):
-        # Of the change, too: that its best case is no worse than the margin.
+        # Of the change, too: that its best case is no worse than what is put up with.
+        direction = config_pb2.MetricDirection
+        worst = threshold.max_worsening
         best_case = config_pb2.GenericChangeThreshold(
-            direction=config_pb2.MetricDirection.HIGHER_IS_BETTER,
-            absolute={"value": -threshold.margin},
+            direction=(
+                direction.HIGHER_IS_BETTER if metric.higher_is_better else direction.LOWER_IS_BETTER
+            ),
+            absolute={"value": -worst if metric.higher_is_better else worst},
         )
         config.per_slice_thresholds.append(_overall(change_threshold=best_case))
     return config
 
 
 def _slice_thresholds(task: Task) -> dict[str, config_pb2.PerSliceMetricThresholds]:
-    """Name of a metric of `paired.PairedInterval` -> its floors in slices."""
-    bound = collections.defaultdict(config_pb2.PerSliceMetricThresholds)
-    for asked in task.slice_floors:
-        floor = config_pb2.GenericValueThreshold(lower_bound={"value": asked.floor})
-        bound[asked.metric + JUDGED].thresholds.add(
+    """Returns for each name of a metric of `paired.PairedInterval` its bounds in slices."""
+    bounds: dict[str, config_pb2.PerSliceMetricThresholds] = collections.defaultdict(
+        config_pb2.PerSliceMetricThresholds
+    )
+    for asked in task.slice_bounds:
+        bound = _value_threshold(_comparable(task)[asked.metric], asked.bound)
+        bounds[asked.metric + JUDGED].thresholds.add(
             slicing_specs=[config_pb2.SlicingSpec(feature_values={asked.slice: asked.value})],
-            threshold=config_pb2.MetricThreshold(value_threshold=floor),
+            threshold=config_pb2.MetricThreshold(value_threshold=bound),
         )
-    return bound
+    return bounds
 
 
 def _recorded_config(task: Task) -> config_pb2.MetricConfig:
     """What ServingCheck holds the exported model to."""
-    arguments = {"name": task.head.prediction_key, "code": code_sha256(_RECORDED)}
+    arguments = {
+        "name": task.head.prediction_key,
+        "head": to_json(task.head),
+        "code": code_sha256(_RECORDED),
+    }
     return config_pb2.MetricConfig(
         class_name="RecordedAnswers", module=_RECORDED, config=json.dumps(arguments)
     )

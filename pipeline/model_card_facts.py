@@ -5,6 +5,7 @@ import json
 import pathlib
 
 from components.models.bert.presets import licence
+from components.spec.heads import head_module
 from pipeline.config import PipelineConfig
 from pipeline.fingerprint import code_sha256
 
@@ -20,7 +21,7 @@ def card_facts(config: PipelineConfig) -> str:
         "data": _data(config.data),
         "judged_split": config.eval_split,
         "encoder": dataclasses.asdict(config.encoder),
-        "code_sha256": code_sha256("components.training.trainer", type(task.head).__module__),
+        "code_sha256": code_sha256("components.training.trainer", head_module(task.head)),
         "hyperparameters": dataclasses.asdict(task.hyperparameters),
         "thresholds": {n: dataclasses.asdict(t) for n, t in task.thresholds.items()},
     }

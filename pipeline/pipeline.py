@@ -26,14 +26,16 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Channel, standard_artifacts
 from tfx.utils import proto_utils
 
-from components.common.serialization import dump
+from components.common.serialization import to_json
 from components.data.data_gate import DataGate
 from components.data.drift_gate import DriftGate
 from components.serving.pusher import Executor as PusherExecutor
 from components.serving.served_model import ServedModel
 from components.serving.serving_check import ServingCheck
+from components.spec.heads import head_module
+from components.spec.task import Task
 from pipeline.config import PipelineConfig
-from pipeline.eval_config import EXTRACTORS, check_slice_rows, eval_config
+from pipeline.eval_config import EXTRACTORS, check_slice_examples, eval_config
 from pipeline.fingerprint import code_sha256
 from pipeline.model_card_facts import card_facts
 from pipeline.resolvers.anchor import Anchor
@@ -43,7 +45,7 @@ from pipeline.resolvers.last_statistics import LastBlessedStatistics, statistics
 def create_pipeline(config: PipelineConfig) -> Pipeline:
     """Ingest, check, tokenize, train, judge, try, push."""
     task = config.task
-    check_slice_rows(task, f"{config.data}/{config.eval_split}")
+    check_slice_examples(task, f"{config.data}/{config.eval_split}")
 
     examples = ImportExampleGen(
         input_base=config.data, input_config=_splits(sorted({"train", "eval", config.eval_split}))
@@ -58,14 +60,15 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
     transform = _transform(config, examples, schema)
     transform.add_upstream_node(data_gate)
 
-    piece_statistics = StatisticsGen(
+    token_statistics = StatisticsGen(
         examples=transform.outputs["transformed_examples"],
         stats_options=statistics_options(config),
-    ).with_id("PieceStatistics")
-    last = _last_statistics(piece_statistics) if config.baseline == "anchor" else None
+    ).with_id("TokenStatistics")
+    last = _last_statistics(token_statistics) if config.baseline == "anchor" else None
     drift_gate = DriftGate(
-        statistics=piece_statistics.outputs["statistics"],
+        statistics=token_statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
+        text_features=json.dumps(task.head.text_features),
         drift=task.drift,
         **({"previous": last.outputs["statistics"]} if last else {}),
     )
@@ -103,7 +106,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         validator,
         data_gate,
         transform,
-        piece_statistics,
+        token_statistics,
         last,
         drift_gate,
         trainer,
@@ -150,7 +153,7 @@ def _transform(config: PipelineConfig, examples, schema) -> Transform:
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
         preprocessing_fn="components.preprocessing.transform.preprocessing_fn",
-        disable_statistics=True,  # PieceStatistics' are the ones that are looked at
+        disable_statistics=True,  # TokenStatistics' are the ones that are looked at
         custom_config=_head_and_encoder(config, "components.preprocessing.transform"),
     )
 
@@ -164,7 +167,7 @@ def _trainer(config: PipelineConfig, transform) -> Trainer:
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config={
             **_head_and_encoder(config, "components.training.trainer"),
-            "hyperparameters": dump(config.task.hyperparameters),
+            "hyperparameters": to_json(config.task.hyperparameters),
             "checkpoints": config.checkpoints,
             "warm_start": config.warm_start,
         },
@@ -175,9 +178,9 @@ def _head_and_encoder(config: PipelineConfig, module: str) -> dict[str, str]:
     """What `module` is told of both, and the hash of its code with the head's."""
     head = config.task.head
     return {
-        "head": dump(head),
+        "head": to_json(head),
         "encoder": config.encoder.to_json(),
-        "code": code_sha256(module, type(head).__module__),
+        "code": code_sha256(module, head_module(head)),
     }
 
 
@@ -231,10 +234,10 @@ def _push_destination(config: PipelineConfig) -> pusher_pb2.PushDestination:
     )
 
 
-def _last_statistics(piece_statistics: StatisticsGen) -> Resolver:
+def _last_statistics(token_statistics: StatisticsGen) -> Resolver:
     return Resolver(
         strategy_class=LastBlessedStatistics,
-        current=piece_statistics.outputs["statistics"],
+        current=token_statistics.outputs["statistics"],
         statistics=Channel(type=standard_artifacts.ExampleStatistics),
         model_blessing=Channel(type=standard_artifacts.ModelBlessing),
     ).with_id("LastStatistics")
@@ -243,11 +246,17 @@ def _last_statistics(piece_statistics: StatisticsGen) -> Resolver:
 def _anchor(config: PipelineConfig, candidate: Channel) -> Resolver:
     return Resolver(
         strategy_class=Anchor,
-        config={"metrics": list(config.task.thresholds)},
+        config={"metrics": _directions(config.task)},
         candidate=candidate,
         model=Channel(type=standard_artifacts.Model),
         model_blessing=Channel(type=standard_artifacts.ModelBlessing),
     )
+
+
+def _directions(task: Task) -> dict[str, bool]:
+    """Whether higher is better, of each metric that the gate has a threshold on."""
+    judged = (task.metric(name) for name in task.thresholds)
+    return {metric.name: metric.higher_is_better for metric in judged if metric}
 
 
 def _last_blessed(_, __) -> Resolver:

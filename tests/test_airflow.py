@@ -198,8 +198,8 @@ def run_dag(project, tmp_path_factory):
     (home / "dags" / "airflow_dag.py").write_bytes((REPOSITORY / "airflow_dag.py").read_bytes())
     lenient = (
         "epochs=1",
-        *("accuracy_floor=0.1", "f1_floor=0", "auc_floor=0"),
-        *("accuracy_margin=1", "f1_margin=1", "auc_margin=1"),
+        *("min_accuracy=0.1", "min_f1=0", "min_auc=0"),
+        *("max_accuracy_drop=1", "max_f1_drop=1", "max_auc_drop=1"),
     )
     compiled = project.run(
         *(
@@ -263,7 +263,7 @@ def test_a_run_that_failed_on_its_data_completes_when_they_are_there(run_dag, pr
 
 def test_a_refused_model_is_shown_as_skipped_and_not_pushed(run_dag):
     before = list(run_dag.serving.iterdir())
-    states, log = run_dag("2026-01-02", accuracy_floor=0.99)
+    states, log = run_dag("2026-01-02", min_accuracy=0.99)
     assert states.pop("Pusher") == "skipped" and set(states.values()) == {"success"}, log
     assert "the floor of 0.9900" in log
     assert log.count(" cached") > 5

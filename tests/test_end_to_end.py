@@ -14,7 +14,7 @@ from tests.conftest import stages
 
 STAGES = (
     *("ImportExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "DataGate"),
-    *("Transform", "PieceStatistics", "LastStatistics", "DriftGate"),
+    *("Transform", "TokenStatistics", "LastStatistics", "DriftGate"),
     *("Trainer", "Baseline", "Evaluator", "ServingCheck", "Pusher"),
 )
 # What looks into ML Metadata, or at what is served, is never cached.
@@ -86,7 +86,7 @@ def test_a_model_beyond_a_limit_of_serving_is_not_pushed(project):
 
 
 def test_the_gate_refuses_and_nothing_is_pushed(project):
-    run = project.pipeline("learning_rate=2e-4", "accuracy_floor=0.99")
+    run = project.pipeline("learning_rate=2e-4", "min_accuracy=0.99")
     assert run.returncode == 3
     assert "refused" in run.stdout.strip().splitlines()[-1]
     assert re.search(r"refused: accuracy 0\.\d+", run.stdout)
@@ -98,7 +98,7 @@ def test_the_gate_refuses_and_nothing_is_pushed(project):
 def test_a_slice_that_the_gate_refuses_refuses_the_model(project):
     """The untrained model answers one label to every row, so it is wrong on the other's rows."""
     floors = "accuracy:label:0:0.9,accuracy:label:1:0.9,accuracy:words:55+:1"
-    run = project.pipeline(f"slice_floors={floors}")
+    run = project.pipeline(f"slice_bounds={floors}")
     assert run.returncode == 3
     assert re.search(r"refused: accuracy where label is \d 0\.\d+ is not at or above", run.stdout)
     assert re.search(r"not judged: +accuracy where words is 55\+, of \d+ rows", run.stdout)
@@ -178,9 +178,9 @@ def test_data_that_has_drifted_is_refused_before_it_is_trained_on(project):
     run = project.pipeline(data="drifted")
     assert run.returncode == 2 and "Trainer" not in stages(run)
     assert re.search(
-        r"train: sentence1_pieces: Jensen-Shannon divergence 0\.\d+ from the last", run.stdout
+        r"train: sentence1_n_tokens: Jensen-Shannon divergence 0\.\d+ from the last", run.stdout
     )
     assert "label" not in run.stdout and "--set drift=accept" in run.stdout
     report = project.run("-m", "pipeline.cli", "report", "--output", "output", "--task", "mrpc")
     page = pathlib.Path(report.stdout.strip()).read_text()
-    assert re.search(r"<b>sentence1_pieces</b> of train: Jensen-Shannon divergence 0\.\d+", page)
+    assert re.search(r"<b>sentence1_n_tokens</b> of train: Jensen-Shannon divergence 0\.\d+", page)

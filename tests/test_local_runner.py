@@ -22,7 +22,7 @@ def data(tmp_path):
         (["--set", "epoch=3"], ["no setting 'epoch'", "Did you mean 'epochs'"]),
         (["--set", "epochs=three"], ["--set epochs=three", "not a valid int"]),
         (["--set", "epochs"], ["--set epochs", "NAME=VALUE"]),
-        (["--set", "max_length=129"], ["max_length is 129", "--set max_length=128"]),
+        (["--set", "max_seq_length=129"], ["max_seq_length is 129", "--set max_seq_length=128"]),
         (["--encoder", "minilm-l7"], ["no encoder 'minilm-l7'", "minilm-l6"]),
         (["--data", "nowhere"], ["nowhere does not exist", "pipeline.cli prepare"]),
         ([], ["train", "pipeline.cli prepare"]),
@@ -31,7 +31,16 @@ def data(tmp_path):
         (["--output", "out[2]"], ["--output is out[2]", "Rename the folder"]),
     ],
     ids=[
-        *("task", "setting", "value", "no value", "max_length", "encoder", "no data", "empty data"),
+        *(
+            "task",
+            "setting",
+            "value",
+            "no value",
+            "max_seq_length",
+            "encoder",
+            "no data",
+            "empty data",
+        ),
         *("data elsewhere", "output elsewhere", "pattern"),
     ],
 )

@@ -14,14 +14,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util import tensor_util
 
 from components.data.drift_gate import Distance
-from components.evaluation.comparison import Answer, ComparedRow
+from components.evaluation.comparison import Answer, ComparedExample
 from components.evaluation.intervals import ANYTHING, UNKNOWN, Interval
 from components.evaluation.tensorboard import _cell
 from components.evaluation.tfma_results import metrics_by_slice
 from pipeline.cli.runs import main as list_runs
 from pipeline.report.charts import line_chart
 from pipeline.report.evaluation import Bar, SliceGroup, slice_groups
-from pipeline.report.page import Evaluation, render, row_groups, write_report
+from pipeline.report.page import Evaluation, example_groups, render, write_report
 from pipeline.runs.metadata import metadata_file, read_runs, run_numbered
 from pipeline.runs.metric_results import Change, Measured, Sliced
 from tests.conftest import Project
@@ -60,9 +60,9 @@ def runs(project, first_run):
     return read_runs(metadata_file(str(project.root / "output"), "mrpc")[1])
 
 
-def _hostile_rows() -> list[ComparedRow]:
+def _hostile_rows() -> list[ComparedExample]:
     return [
-        ComparedRow(
+        ComparedExample(
             {"sentence1": text, "sentence2": text},
             text,
             Answer(text, 0.9, right=right),
@@ -102,7 +102,7 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script(runs):
         run=runs[0],
         started=HOSTILE[1],
         evaluation=Evaluation([], slices, None, [chart]),
-        row_groups=row_groups(_hostile_rows()),
+        example_groups=example_groups(_hostile_rows()),
         curves=[],
         counts=[],
         anomalies=[HOSTILE[2]],
@@ -143,7 +143,7 @@ def test_what_the_rows_do_not_tell_is_a_dash(runs, tmp_path, monkeypatch):
 def test_rows_are_grouped_by_who_was_right():
     def row(name, candidate, baseline, confidence=0.5):
         theirs = None if baseline is None else Answer("1", 0.5, baseline)
-        return ComparedRow({"sentence1": name}, "1", Answer("0", confidence, candidate), theirs)
+        return ComparedExample({"sentence1": name}, "1", Answer("0", confidence, candidate), theirs)
 
     rows = [
         row("lost", False, True, 0.6),
@@ -152,9 +152,9 @@ def test_rows_are_grouped_by_who_was_right():
         row("both wrong", False, False),
         row("both right", True, True),
     ]
-    groups = [[r.text["sentence1"] for r in group.rows] for group in row_groups(rows)]
+    groups = [[r.text["sentence1"] for r in group.rows] for group in example_groups(rows)]
     assert groups == [["lost, and sure of it", "lost"], ["won"], ["both wrong"]]
-    (alone,) = row_groups([row("wrong", False, None), row("right", True, None)])
+    (alone,) = example_groups([row("wrong", False, None), row("right", True, None)])
     assert [r.text["sentence1"] for r in alone.rows] == ["wrong"] and alone.count == 1
 
 

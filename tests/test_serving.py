@@ -12,8 +12,9 @@ import tensorflow_transform as tft
 from components.models.bert.hub import resolve
 from components.models.bert.packing import pad
 from components.models.bert.tokenizer import Vocabulary
+from components.models.heads.head import build_head
 from components.spec.registry import load_task
-from components.training.batching import read_examples, training_rows
+from components.training.batching import read_examples, training_sequences
 from components.training.trainer import build_model
 
 BARE = """
@@ -88,8 +89,8 @@ def test_answers_equal_the_training_path_row_by_row(project, model, answers):
     task, encoder = load_task("mrpc"), resolve(project.encoder)
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
     examples = read_examples(list(map(str, files)), transform.transformed_feature_spec())
-    rows = training_rows(examples, task.head, vocabulary, task.hyperparameters)
-    trained = build_model(task.head, encoder, task.hyperparameters)
+    rows = training_sequences(examples, build_head(task.head), vocabulary, task.hyperparameters)
+    trained = build_model(build_head(task.head), encoder, task.hyperparameters)
     trained.set_weights([weight.numpy() for weight in model.weights])
     logits = [trained(pad(inputs), training=False) for inputs, _ in rows.ragged_batch(7)]
     expected = sorted(tf.nn.softmax(tf.concat(logits, axis=0)).numpy()[:, 1])

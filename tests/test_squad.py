@@ -50,12 +50,12 @@ def squad_run(project, first_run) -> subprocess.CompletedProcess:
     # The tiny vocabulary spells the sample's rare words, so that its two splits are not alike.
     settings = (
         "epochs=1",
-        "exact_match_floor=0",
-        "f1_floor=0",
+        "min_exact_match=0",
+        "min_f1=0",
         "max_answer_length=4",
         "drift=accept",
     )
-    windows = ("max_length=96", "stride=24", "max_question_length=24")
+    windows = ("max_seq_length=96", "stride=24", "max_question_length=24")
     sets = [part for setting in (*settings, *windows) for part in ("--set", setting)]
     run = project.run(
         *("local_runner.py", "--task", "squad", "--data", "data-squad"),

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from components.common.errors import InputError
 from components.models.bert.hub import resolve
+from components.models.heads.head import build_head
 from components.spec.registry import load_task
 from components.training import trainer
 from components.training.warm_start import start_from
@@ -18,7 +19,7 @@ from tests.tiny_encoder import write_tiny_encoder
 
 def build(encoder: str) -> tf.keras.Model:
     task = load_task("mrpc")
-    return trainer.build_model(task.head, resolve(encoder), task.hyperparameters)
+    return trainer.build_model(build_head(task.head), resolve(encoder), task.hyperparameters)
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_a_run_starts_from_what_is_served_and_repeats_nothing_while_that_stays(p
     encoder = resolve(project.encoder)
     assert pushed_model(str(serving), encoder) == ""
     version = shutil.copytree(pushed, serving / "1")
-    unmatched = ("accuracy_floor=0.999",)
+    unmatched = ("min_accuracy=0.999",)
     run = project.pipeline(*unmatched, output="output/warm", more=("--warm-start",))
     assert run.returncode == 3, run.stdout + run.stderr
     assert f"training starts from the weights of {version}" in run.stdout

@@ -20,7 +20,9 @@ import tensorflow as tf
 
 from components.devices.precision import rewritten_to
 from components.models.bert.hub import resolve
+from components.models.heads.head import build_head
 from components.spec.registry import load_task
+from components.spec.task import Task
 from components.training import trainer
 from components.training.checkpoints import Checkpoints
 from components.training.loop import fit
@@ -48,18 +50,19 @@ def train(
     strategy=None,
     log_dir="",
     held_out: tf.data.Dataset | None = None,
+    task: Task | None = None,
     **settings,
 ) -> tf.keras.Model:
     """Three epochs of four steps, dropout included."""
     changes = {"epochs": "3", "batch_size": "12", "learning_rate": "1e-3", **settings}
-    task = load_task("mrpc").override(changes)
+    task = (task or load_task("mrpc")).override(changes)
     tf.keras.utils.set_random_seed(task.hyperparameters.seed)
     resolved = resolve(encoder)
     with (strategy or tf.distribute.get_strategy()).scope():
-        model = trainer.build_model(task.head, resolved, task.hyperparameters)
-    with rewritten_to("float32", task.hyperparameters.xla):
+        model = trainer.build_model(build_head(task.head), resolved, task.hyperparameters)
+    with rewritten_to("float32", task.hyperparameters.jit_compile):
         fit(
-            *(model, task.head, random_rows(), task.hyperparameters),
+            *(model, build_head(task.head), random_rows(), task.hyperparameters),
             *(log_dir, "float32", checkpoints, held_out),
         )
     return model

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from components.models.bert.hub import resolve
 from components.models.bert.layers import separate_replicas
+from components.models.heads.head import build_head
 from components.spec.registry import load_task
 from components.training import trainer
 from tests.tiny_training import train
@@ -25,7 +26,7 @@ ROW = {
 
 def build(encoder: str) -> tf.keras.Model:
     task = load_task("mrpc")
-    return trainer.build_model(task.head, resolve(encoder), task.hyperparameters)
+    return trainer.build_model(build_head(task.head), resolve(encoder), task.hyperparameters)
 
 
 def states_in_training(model: tf.keras.Model) -> tf.Tensor:
@@ -41,7 +42,7 @@ def main(plain: str, dropping: str, folder: str) -> None:
     )
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     for parts in ("1", "2"):
-        trained = train(plain, strategy=strategy, dropout="0", accumulate=parts)
+        trained = train(plain, strategy=strategy, dropout="0", gradient_accumulation_steps=parts)
         np.savez(f"{folder}/weights-{parts}.npz", *[v.numpy() for v in trained.trainable_variables])
     with strategy.scope():
         model = build(dropping)

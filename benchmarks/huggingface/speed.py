@@ -85,14 +85,14 @@ def main():
             batch = tokenizer.pad([features[i] for i in indices], return_tensors="pt")
             padded += batch["input_ids"].numel()
             train_step(model, optimizer, schedule, batch, args.bf16)
-        return {**facts, "padding_share": 1 - sum(lengths) / padded}
+        return {**facts, "padding_fraction": 1 - sum(lengths) / padded}
 
     def tokenize():
         """As the tokenizer's users do: lists of text in, lists of ids out."""
         columns = [[row[name][0] for row in rows] for name in texts]
         ids = [tokenizer(column, add_special_tokens=False)["input_ids"] for column in columns]
         pieces = sum(map(len, itertools.chain.from_iterable(ids)))
-        return {"texts": sum(map(len, columns)), "pieces": pieces}
+        return {"texts": sum(map(len, columns)), "tokens": pieces}
 
     serve(
         {

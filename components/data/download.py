@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from components.common.errors import InputError
 from components.common.files import locked
-from components.spec.task import OfficialFile
+from components.spec.data_source import OfficialFile
 
 SUMS_NAME = "SHA256SUMS"
 _CHUNK_BYTES = 1 << 20

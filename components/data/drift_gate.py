@@ -3,9 +3,10 @@
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
@@ -14,10 +15,37 @@ from tfx.types import standard_artifacts
 from tfx.utils import io_utils
 
 from components.common.errors import InputError
+from components.spec.heads import ids_feature, n_tokens_feature, n_unknown_tokens_feature
 
 _DISTANCES = {
     anomalies_pb2.DriftSkewInfo.Measurement.L_INFTY: "L-infinity distance",
     anomalies_pb2.DriftSkewInfo.Measurement.JENSEN_SHANNON_DIVERGENCE: "Jensen-Shannon divergence",
+}
+
+
+def _token_ids(text: str) -> str:
+    """TFDV's name of the values of a ragged feature."""
+    return f"{ids_feature(text)}$ragged_values"
+
+
+# What Transform makes of each text -> how far it may be from the last blessed model's data (drift), and
+# a split from train (skew). A schema may hold a feature of that name with other thresholds; it needs
+# `lifecycle_stage: DEBUG_ONLY`, which keeps it apart from the features of the records.
+TOKEN_FEATURES: dict[Callable[[str], str], str] = {
+    n_tokens_feature: """
+        drift_comparator { jensen_shannon_divergence { threshold: 0.1 } }
+        skew_comparator { jensen_shannon_divergence { threshold: 0.2 } }
+    """,
+    n_unknown_tokens_feature: """
+        int_domain { is_categorical: true }
+        drift_comparator { infinity_norm { threshold: 0.05 } }
+        skew_comparator { infinity_norm { threshold: 0.1 } }
+    """,
+    _token_ids: """
+        int_domain { is_categorical: true }
+        drift_comparator { infinity_norm { threshold: 0.03 } }
+        skew_comparator { infinity_norm { threshold: 0.05 } }
+    """,
 }
 
 
@@ -48,6 +76,7 @@ class Distance:
 def DriftGate(
     statistics: InputArtifact[standard_artifacts.ExampleStatistics],
     schema: InputArtifact[standard_artifacts.Schema],
+    text_features: Parameter[str],
     drift: Parameter[str],
     distances: OutputArtifact[standard_artifacts.String],
     previous: InputArtifact[standard_artifacts.ExampleStatistics] = None,
@@ -60,10 +89,16 @@ def DriftGate(
     Args:
       statistics: of the transformed examples, by split.
       schema: holds the thresholds.
+      text_features: JSON list of the task's text features, whose tokens are compared too.
       drift: "accept" lets pass what is above its threshold.
       previous: as `statistics`, of the last blessed model's data; None where there is none.
     """
-    found = measure(statistics.uri, schema.uri, previous.uri if previous else None)
+    found = measure(
+        statistics.uri,
+        schema.uri,
+        json.loads(text_features),
+        previous.uri if previous else None,
+    )
     above = [distance for distance in found if distance.is_above]
     if above and drift != "accept":
         lines = (
@@ -79,21 +114,33 @@ def DriftGate(
     distances.value = json.dumps([dataclasses.asdict(distance) for distance in found])
 
 
-def measure(statistics: str, schema: str, previous: str | None) -> list[Distance]:
-    """Of the artifacts of these URIs."""
-    thresholds = comparators(io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema)))
+def measure(
+    statistics: str, schema: str, text_features: Sequence[str], previous: str | None
+) -> list[Distance]:
+    """Compares the artifacts of these URIs."""
+    read = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema))
+    thresholds = comparators(read, text_features)
     before = _by_split(previous) if previous else {}
     return list(compare(_by_split(statistics), before, thresholds))
 
 
-def comparators(schema: schema_pb2.Schema) -> schema_pb2.Schema:
-    """Of a task's schema, the features that are compared."""
+def comparators(schema: schema_pb2.Schema, text_features: Sequence[str]) -> schema_pb2.Schema:
+    """Chooses the features that are compared: those with a threshold in the schema, and the tokens'.
+
+    A feature of the tokens that stands in the schema keeps its thresholds, see `TOKEN_FEATURES`.
+    """
     chosen = schema_pb2.Schema()
     for feature in schema.feature:
         if feature.HasField("drift_comparator") or feature.HasField("skew_comparator"):
             chosen.feature.add().CopyFrom(feature)
             # TFDV passes by a feature that has one.
             chosen.feature[-1].ClearField("lifecycle_stage")
+    known = {feature.name for feature in chosen.feature}
+    for text in text_features:
+        for name_of, thresholds in TOKEN_FEATURES.items():
+            if (name := name_of(text)) not in known:
+                chosen.feature.add(name=name, type=schema_pb2.INT)
+                text_format.Merge(thresholds, chosen.feature[-1])
     return chosen
 
 

@@ -15,7 +15,9 @@ from typing import Any
 from components.common import files
 from components.common.errors import InputError
 from components.data import download, tfrecords
-from components.spec.task import DataFormat, LocatedRow, Task
+from components.data.readers.reader import has_alignment, key_of, reader_of
+from components.spec.data_source import LocatedExample
+from components.spec.task import Task
 
 SUMMARY_NAME = "dataset.json"
 # Raise it with every change to what is written for the same source files.
@@ -23,16 +25,16 @@ _FORMAT = 1
 _WRITTEN_BY = "prepare"
 _WRITTEN_BY_EARLIER = ("components.prepare",)
 
-Splits = Mapping[str, list[LocatedRow]]
+Splits = Mapping[str, list[LocatedExample]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Where the rows come from.
+    """Where the examples come from.
 
     Attributes:
       files: role (the split, or the name of an official file) -> {"name", "sha256"}.
-      read: reads the rows of every split.
+      read: reads the examples of every split.
       is_published: whether the bytes are the published ones, which the user cannot mend.
     """
 
@@ -43,6 +45,7 @@ class Source:
 
 def own_files(task: Task, paths: Mapping[str, str | None]) -> Source:
     """The user's own files, one a split; a split without a path is left out."""
+    reader = reader_of(task.data)
     paths = {split: path for split, path in paths.items() if path}
     for split, path in paths.items():
         if not os.path.isfile(path):
@@ -52,14 +55,16 @@ def own_files(task: Task, paths: Mapping[str, str | None]) -> Source:
             split: {"name": os.path.basename(path), "sha256": download.hash_file(path)}
             for split, path in paths.items()
         },
-        read=lambda: {split: list(task.data.read_file(path)) for split, path in paths.items()},
+        read=lambda: {
+            split: list(reader.read_file(path, task.head)) for split, path in paths.items()
+        },
         is_published=False,
     )
 
 
 def official_files(task: Task, folder: str | None) -> Source:
     """The official files in the folder; without one they are downloaded, to the user's cache."""
-    if not task.data.read_official:
+    if not task.data.files:
         raise InputError(
             f"The task {task.name} has no official files. Pass yours: --train FILE --eval FILE."
         )
@@ -67,10 +72,11 @@ def official_files(task: Task, folder: str | None) -> Source:
         cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         folder = os.path.join(cache, "bert-tfx-pipeline", "data", task.name)
         download.download(task.data.files, folder)
+    reader = reader_of(task.data)
     hashes = download.verify(task.data.files, folder)
     return Source(
         files={name: {"name": name, "sha256": sha256} for name, sha256 in hashes.items()},
-        read=lambda: task.data.read_official(folder),
+        read=lambda: reader.read_official(folder, task.data, task.head),
         is_published=not download.is_vouched_for(folder),
     )
 
@@ -92,8 +98,8 @@ def prepare(task: Task, source: Source, output: str, drop_misaligned: bool = Fal
         up_to_date = _is_up_to_date(target, summary, task, source, drop_misaligned)
         if not up_to_date:
             read = source.read()
-            splits = _aligned(read, task.data, drop_misaligned)
-            _check(splits, task.data, source)
+            splits = _aligned(read, task, drop_misaligned)
+            _check(splits, task, source)
             dropped = {split: len(rows) - len(splits[split]) for split, rows in read.items()}
             summary = _replace(target, splits, dropped, task, source)
     _print_table(summary)
@@ -157,12 +163,13 @@ def _sizes(folder: str) -> dict[str, int]:
     return {entry.name: entry.stat().st_size for entry in os.scandir(folder)}
 
 
-def _aligned(splits: Splits, data: DataFormat, drop: bool) -> Splits:
+def _aligned(splits: Splits, task: Task, drop: bool) -> Splits:
     """The rows whose answers stand where they say; others are dropped with a warning, or refused."""
-    if not data.misalignment:
+    reader = reader_of(task.data)
+    if not has_alignment(reader):
         return splits
     problems = {
-        split: {where: problem for where, row in rows if (problem := data.misalignment(row))}
+        split: {where: problem for where, row in rows if (problem := reader.misalignment(row))}
         for split, rows in splits.items()
     }
     misaligned = [found for split in problems.values() for found in split.items()]
@@ -184,25 +191,26 @@ def _aligned(splits: Splits, data: DataFormat, drop: bool) -> Splits:
     }
 
 
-def _check(splits: Splits, data: DataFormat, source: Source) -> None:
+def _check(splits: Splits, task: Task, source: Source) -> None:
     """What no task can do without: rows, more than one class, evaluation on rows not trained on."""
+    label = task.head.class_feature
     for split, rows in splits.items():
         if not rows:
             file = source.files.get(split, {}).get("name") or ", ".join(source.files)
             raise InputError(f"The {split} split has no rows. Add some to {file}.")
-        if data.label and len(_count(rows, data.label)) < 2:
+        if label and len(_count(rows, label)) < 2:
             where, row = rows[0]
             raise InputError(
-                f"{where} and all rows after it: field {data.label!r}: always {row[data.label]}. "
+                f"{where} and all rows after it: field {label!r}: always {row[label]}. "
                 f"The {split} split needs rows of another class too."
             )
-    trained_on = {data.key(row): where for where, row in splits["train"]}
+    trained_on = {key_of(row, task.head): where for where, row in splits["train"]}
     overlap = [
-        (where, trained_on[data.key(row)])
+        (where, trained_on[key_of(row, task.head)])
         for split, rows in splits.items()
         if split != "train"
         for where, row in rows
-        if data.key(row) in trained_on
+        if key_of(row, task.head) in trained_on
     ]
     if overlap and source.is_published:
         print(f"warning: {_describe(overlap)} They were published so.", file=sys.stderr)
@@ -218,7 +226,7 @@ def _describe(overlap: Sequence[tuple[str, str]]) -> str:
     )
 
 
-def _count(rows: Sequence[LocatedRow], feature: str) -> dict[str, int]:
+def _count(rows: Sequence[LocatedExample], feature: str) -> dict[str, int]:
     counts = collections.Counter(row[feature] for _, row in rows)
     return {str(value): counts[value] for value in sorted(counts)}
 
@@ -246,7 +254,7 @@ def _replace(
             tfrecords.write_records(split_folder, [row for _, row in rows])
             summary["splits"][split] = {
                 "rows": len(rows),
-                "labels": _count(rows, task.data.label) if task.data.label else {},
+                "labels": _count(rows, label) if (label := task.head.class_feature) else {},
                 "files": _sizes(split_folder),
                 **({"dropped": dropped[split]} if dropped[split] else {}),
             }

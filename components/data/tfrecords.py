@@ -17,7 +17,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
-from components.spec.task import Row
+from components.spec.data_source import Example
 
 SPLITS = ("train", "eval", "test")
 OPTIONAL_SPLITS = ("test",)
@@ -33,10 +33,11 @@ _KINDS = {
 }
 
 
-def write_records(folder: str, rows: Sequence[Row]) -> None:
+def write_records(folder: str, rows: Sequence[Example]) -> None:
     """Writes rows as gzip-compressed TFRecords; the same rows give the same bytes.
 
-    str and bytes become a bytes_list (UTF-8), int an int64_list; a list holds several of one kind.
+    str and bytes become a bytes_list (UTF-8), int an int64_list, float a float_list; a list holds
+    several of one kind.
     """
     with quiet_stderr():
         import tensorflow as tf
@@ -52,12 +53,14 @@ def write_records(folder: str, rows: Sequence[Row]) -> None:
                 writer.write(example.SerializeToString(deterministic=True))
 
 
-def _to_example(row: Row, example: Any) -> Any:
+def _to_example(row: Example, example: Any) -> Any:
     for name, value in row.items():
         feature = example.features.feature[name]
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, int):
                 feature.int64_list.value.append(item)
+            elif isinstance(item, float):
+                feature.float_list.value.append(item)
             else:
                 feature.bytes_list.value.append(item.encode() if isinstance(item, str) else item)
     return example

@@ -1,12 +1,11 @@
 """How much memory training takes, estimated before it begins.
 
     weights, AdamW's two moments, gradients           16 bytes a parameter, 20 where they are summed up
-    what a forward pass keeps for the backward one    4 (10 H + 5 I + 2.25 N T) bytes a word piece and
-                                                      layer
+    what a forward pass keeps for the backward one    4 (10 H + 5 I + 2.25 N T) bytes a token and layer
 
-H is the hidden size, I the width inside the feed-forward part, N the attention heads, T the word pieces
-of a row. The second line counts the tensors of `models/bert/network.py` and was compared with the
-memory of a process that trains MiniLM-L6 in float32 on a CPU: 16 to 64 rows of 64 to 384 word pieces,
+H is the hidden size, I the width inside the feed-forward part, N the attention heads, T the tokens
+of a sequence. The second line counts the tensors of `models/bert/network.py` and was compared with the
+memory of a process that trains MiniLM-L6 in float32 on a CPU: 16 to 64 sequences of 64 to 384 tokens,
 within 3 %. Left out are TensorFlow itself and the input, under 1 GB on a CPU; what 16-bit products save;
 and where other encoders keep more.
 """
@@ -18,18 +17,18 @@ import subprocess
 
 import tensorflow as tf
 
-from components.spec.task import Hyperparameters
+from components.spec.hyperparameters import Hyperparameters
 
 progress = logging.getLogger("progress")
 
 
-def training_bytes(variables: list, rows: int, length: int, summed: bool = False) -> int:
+def training_bytes(variables: list, sequences: int, length: int, summed: bool = False) -> int:
     """What training takes on one device; 0 for an encoder whose layers cannot be told.
 
     Args:
       variables: all that are trained, named as TF Hub's BERT encoders name theirs.
-      rows: at a time.
-      length: word pieces of the longest row.
+      sequences: at a time.
+      length: tokens of the longest.
       summed: whether the gradients of several parts of a batch are.
     """
     inner = [v.shape for v in variables if "/intermediate/kernel" in v.name]
@@ -39,7 +38,7 @@ def training_bytes(variables: list, rows: int, length: int, summed: bool = False
     heads = hidden // (32 if hidden == 384 else 64)  # of all published BERTs; no variable shows it
     kept = 4 * (10 * hidden + 5 * width + 2.25 * heads * length) * len(inner)
     parameters = sum(v.shape.num_elements() for v in variables)
-    return int((20 if summed else 16) * parameters + kept * rows * length)
+    return int((20 if summed else 16) * parameters + kept * sequences * length)
 
 
 def free_bytes() -> int:
@@ -59,13 +58,13 @@ def free_bytes() -> int:
 def advise(model: tf.keras.Model, hyperparameters: Hyperparameters, free: int) -> None:
     """Logs how much training takes of what is `free`, in bytes, and what to pass where that is less."""
     replicas = model.distribute_strategy.num_replicas_in_sync
-    batch_size, length = hyperparameters.batch_size, hyperparameters.max_length
+    batch_size, length = hyperparameters.batch_size, hyperparameters.max_seq_length
 
     def needed(parts: int) -> int:
-        rows = -(-batch_size // (replicas * parts))
-        return training_bytes(model.trainable_variables, rows, length, parts > 1)
+        sequences = -(-batch_size // (replicas * parts))
+        return training_bytes(model.trainable_variables, sequences, length, parts > 1)
 
-    asked = needed(hyperparameters.accumulate)
+    asked = needed(hyperparameters.gradient_accumulation_steps)
     if not asked or not free:
         return
     estimate = f"training takes about {asked / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free"
@@ -73,8 +72,12 @@ def advise(model: tf.keras.Model, hyperparameters: Hyperparameters, free: int) -
         progress.info(estimate)
         return
     fitting = next((n for n in range(2, batch_size + 1) if needed(n) <= free), None)
-    remedy = f"Pass --set accumulate={fitting}" if fitting else "Pass a lower --set max_length="
+    remedy = (
+        f"Pass --set gradient_accumulation_steps={fitting}"
+        if fitting
+        else "Pass a lower --set max_seq_length="
+    )
     progress.warning(
-        f"{estimate}, for {batch_size} rows of {length} word pieces a step. {remedy}; or go on and see, "
+        f"{estimate}, for {batch_size} sequences of {length} tokens a step. {remedy}; or go on and see, "
         "since this is an estimate."
     )

@@ -56,21 +56,21 @@ def _of_cpu(cpuinfo: pathlib.Path) -> str:
     return "bfloat16" if _CPU_FLAGS & set(flags) else "float32"
 
 
-def refuse_xla_without_gpu() -> None:
+def refuse_jit_without_gpu() -> None:
     """Raises InputError where training would be on a CPU."""
     if not tf.config.list_physical_devices("GPU"):
         raise InputError(
-            "xla is true, and there is no GPU. On a CPU TensorFlow's XLA multiplies no bfloat16, and in "
-            "float32 compiling takes longer than it saves. Leave --set xla= out."
+            "jit_compile is true, and there is no GPU. On a CPU TensorFlow's XLA multiplies no "
+            "bfloat16, and in float32 compiling takes longer than it saves. Leave jit_compile out."
         )
 
 
 @contextlib.contextmanager
-def rewritten_to(precision: str, xla: bool = False) -> Iterator[None]:
+def rewritten_to(precision: str, jit_compile: bool = False) -> Iterator[None]:
     """Functions that run for the first time in this block run in `precision`, see `choose`.
 
-    With `xla`, what can be of them is compiled, once for each shape; on a CPU, only where TF_XLA_FLAGS
-    was --tf_xla_cpu_global_jit when TensorFlow ran its first function.
+    With `jit_compile`, what can be of them is compiled, once for each shape; on a CPU, only where
+    TF_XLA_FLAGS was --tf_xla_cpu_global_jit when TensorFlow ran its first function.
     """
     asked = _REWRITES[precision]
     before = tf.config.optimizer.get_experimental_options()
@@ -78,7 +78,7 @@ def rewritten_to(precision: str, xla: bool = False) -> Iterator[None]:
     if precision == "bfloat16":
         os.environ[_LEVEL] = _NOTHING_ELSE
     tf.config.optimizer.set_experimental_options(asked)
-    tf.config.optimizer.set_jit("autoclustering" if xla else "")
+    tf.config.optimizer.set_jit("autoclustering" if jit_compile else "")
     try:
         yield
     finally:

@@ -1,5 +1,7 @@
 """Which devices train, and what each of them gets of a batch."""
 
+from collections.abc import Iterable
+
 import tensorflow as tf
 
 
@@ -20,12 +22,14 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return not strategy.cluster_resolver or strategy.cluster_resolver.task_id == 0
 
 
-def shares(batches: tf.data.Dataset, strategy: tf.distribute.Strategy, parts: int = 1):
-    """Every batch, divided among the strategy's replicas, and for each of them into parts.
+def distribute(
+    batches: tf.data.Dataset, strategy: tf.distribute.Strategy, parts: int = 1
+) -> Iterable:
+    """Deals every batch out, divided among the strategy's replicas, and for each of them into parts.
 
-    All workers read the same batches in the same order; a part has every n-th row. Its loss is the
-    mean over its rows, so with `weight`, the rows' share of the batch, the losses and gradients of
-    all parts add up to those of the batch, whatever its size.
+    All workers read the same batches in the same order; a part has every n-th sequence. Its loss is
+    the mean over its sequences, so with `weight`, their fraction of the batch, the losses and gradients
+    of all parts add up to those of the batch, whatever its size.
 
     Args:
       batches: (inputs, targets), nested tensors of [batch, ...].
@@ -36,11 +40,11 @@ def shares(batches: tf.data.Dataset, strategy: tf.distribute.Strategy, parts: in
     """
     count = strategy.num_replicas_in_sync * parts
 
-    def share(inputs, targets, part):
-        rows = tf.shape(tf.nest.flatten(targets)[0])[0]
-        # Without a row of its own, a part takes another's and counts it for nothing.
-        chosen = tf.range(tf.minimum(part, rows - 1), rows, count)
-        weight = tf.cast(tf.where(part < rows, tf.size(chosen), 0) / rows, tf.float32)
+    def take(inputs, targets, part):
+        size = tf.shape(tf.nest.flatten(targets)[0])[0]
+        # Without a sequence of its own, a part takes another's and counts it for nothing.
+        chosen = tf.range(tf.minimum(part, size - 1), size, count)
+        weight = tf.cast(tf.where(part < size, tf.size(chosen), 0) / size, tf.float32)
         taken = tf.nest.map_structure(lambda value: tf.gather(value, chosen), (inputs, targets))
         return *taken, weight
 
@@ -54,7 +58,7 @@ def shares(batches: tf.data.Dataset, strategy: tf.distribute.Strategy, parts: in
         numbers = [turn + first + replica for turn in turns for replica in range(replicas)]
         mine = tf.data.Dataset.from_tensor_slices(tf.constant(numbers, tf.int32))
         return batches.flat_map(
-            lambda inputs, targets: mine.map(lambda part: share(inputs, targets, part))
+            lambda inputs, targets: mine.map(lambda part: take(inputs, targets, part))
         ).prefetch(tf.data.AUTOTUNE)
 
     return strategy.distribute_datasets_from_function(of_worker)

@@ -1,4 +1,4 @@
-"""How the interval of a figure is found: what of each row is summed, and what follows from the sums.
+"""How a metric and its interval are estimated: what of each example is summed, and what follows from it.
 
 The sums are of the candidate's and the baseline's answers to the same rows, so that what both find hard
 is no noise in the difference of the two. NumPy only: a task that names them is read without TensorFlow.
@@ -8,6 +8,7 @@ import dataclasses
 import importlib
 import math
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -16,15 +17,15 @@ from components.evaluation import intervals
 
 @dataclasses.dataclass(frozen=True)
 class Mean:
-    """A figure that is the mean of a score of each row.
+    """A metric that is the mean of a score of each example.
 
     Attributes:
-      score: a row's label, a model's prediction -> its score.
+      score: an example's label, a model's prediction -> its score.
     """
 
     score: Callable[[np.ndarray, np.ndarray], float]
 
-    def none(self) -> np.ndarray:
+    def empty(self) -> np.ndarray:
         """The sums over no row."""
         return np.zeros(5)
 
@@ -34,7 +35,7 @@ class Mean:
         change = 0.0 if baseline is None else score - self.score(label, baseline)
         return np.array([1.0, score, score**2, change, change**2])
 
-    def rows(self, sums: np.ndarray) -> float:
+    def n_examples(self, sums: np.ndarray) -> float:
         return float(sums[0])
 
     def value(self, sums: np.ndarray) -> float:
@@ -49,37 +50,37 @@ class Mean:
         return intervals.of_mean(total, squares, rows, confidence)
 
 
-class Share(Mean):
+class Fraction(Mean):
     """A mean of scores that are 0 or 1."""
 
     def interval(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
         rows, hits, _, _, _ = sums.tolist()
-        return intervals.of_share(hits, rows, confidence)
+        return intervals.of_fraction(hits, rows, confidence)
 
     def change(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
         rows, _, _, change, differing = sums.tolist()
-        return intervals.of_share_change(
+        return intervals.of_fraction_change(
             (differing + change) / 2, (differing - change) / 2, rows, confidence
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class OfClass:
-    """A figure of one class that counts of rows decide.
+    """A metric of one class that counts of examples decide.
 
     Attributes:
-      figure: counts [..., is of the class, is said to be] -> the figure [...].
+      metric: counts [..., is of the class, is said to be] -> the metric [...].
     """
 
-    figure: Callable[[np.ndarray], np.ndarray]
+    metric: Callable[[np.ndarray], np.ndarray]
 
-    def none(self) -> np.ndarray:
+    def empty(self) -> np.ndarray:
         return np.zeros((2, 2, 2))
 
     def outcome(self, label, candidate, baseline, positive: int | None) -> np.ndarray:
         """1 in the row's cell of [label, candidate, baseline], each 1 where it is the class."""
         said = candidate if baseline is None else baseline
-        cells = self.none()
+        cells = self.empty()
         cells[
             int(label.item() == positive),
             int(candidate.argmax() == positive),
@@ -87,26 +88,26 @@ class OfClass:
         ] = 1
         return cells
 
-    def rows(self, sums: np.ndarray) -> float:
+    def n_examples(self, sums: np.ndarray) -> float:
         return float(sums.sum())
 
     def value(self, sums: np.ndarray) -> float:
-        return float(self.figure(sums.sum(axis=2)))
+        return float(self.metric(sums.sum(axis=2)))
 
     def interval(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
         """NaN where no row is of the class: of such rows F1 is 0, whatever the model says."""
         if not sums[1].any():
             return intervals.UNKNOWN
-        return intervals.percentiles(self.figure(intervals.redrawn(sums).sum(axis=3)), confidence)
+        return intervals.percentiles(self.metric(intervals.redrawn(sums).sum(axis=3)), confidence)
 
     def change(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
         tables = intervals.redrawn(sums)
-        changes = self.figure(tables.sum(axis=3)) - self.figure(tables.sum(axis=2))
+        changes = self.metric(tables.sum(axis=3)) - self.metric(tables.sum(axis=2))
         return intervals.percentiles(changes, confidence)
 
 
 @dataclasses.dataclass(frozen=True)
-class ShareOfClass(OfClass):
+class FractionOfClass(OfClass):
     """One that is the share of hits among some of the rows.
 
     Its own interval is that of a share, which has a width where all are hits, too.
@@ -119,26 +120,28 @@ class ShareOfClass(OfClass):
 
     def interval(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
         counts = sums.sum(axis=2)
-        return intervals.of_share(float(counts[1, 1]), float(self.among(counts)), confidence)
+        return intervals.of_fraction(float(counts[1, 1]), float(self.among(counts)), confidence)
 
 
 @dataclasses.dataclass(frozen=True)
 class Ranking:
-    """The area under the ROC curve: how often a row of the class is scored above one that is not.
+    """The area under the ROC curve: how often an example of the class is scored above one that is not.
 
-    Of two rows with the same score, half. The intervals are those of DeLong, DeLong and Clarke-Pearson
-    (1988, doi:10.2307/2531595), from the scores themselves: what is kept grows with the rows. They have
-    no width where the order is perfect.
+    Of two with the same score, half. The intervals are those of DeLong, DeLong and Clarke-Pearson
+    (1988, doi:10.2307/2531595), from the scores themselves: what is kept grows with the examples. They
+    have no width where the order is perfect.
     """
 
-    none = staticmethod(list)
+    def empty(self) -> list[tuple]:
+        """Returns the sums over no example."""
+        return []
 
     def outcome(self, label, candidate, baseline, positive: int | None) -> list[tuple]:
-        """One row: whether it is of the class, and both models' scores of it."""
+        """Returns one entry: whether the example is of the class, and both models' scores of it."""
         said = candidate if baseline is None else baseline
         return [(label.item() == positive, candidate.flat[positive], said.flat[positive])]
 
-    def rows(self, sums: list[tuple]) -> float:
+    def n_examples(self, sums: list[tuple]) -> float:
         return float(len(sums))
 
     def value(self, sums: list[tuple]) -> float:
@@ -150,26 +153,29 @@ class Ranking:
 
     def change(self, sums: list[tuple], confidence: float) -> intervals.Interval:
         candidate, baseline = _placements(sums, model=1), _placements(sums, model=2)
-        changes = (ours - theirs for ours, theirs in zip(candidate, baseline))
-        return intervals.of_placements(*changes, confidence)
+        positive, negative = (ours - theirs for ours, theirs in zip(candidate, baseline))
+        return intervals.of_placements(positive, negative, confidence)
 
 
 def _placements(sums: list[tuple], model: int) -> tuple[np.ndarray, np.ndarray]:
     """For each row of the class, and for each other, the share of its pairs that are in order."""
     of_class, scores = np.array([(row[0], row[model]) for row in sums]).reshape(-1, 2).T
     positive, negative = scores[of_class == 1], scores[of_class == 0]
-    return _share_below(positive, negative), 1 - _share_below(negative, positive)
+    return _fraction_below(positive, negative), 1 - _fraction_below(negative, positive)
 
 
-def _share_below(scores: np.ndarray, others: np.ndarray) -> np.ndarray:
+def _fraction_below(scores: np.ndarray, others: np.ndarray) -> np.ndarray:
     """For each score, the share of the others below it; those equal to it count half."""
     ordered = np.sort(others)
     below = np.searchsorted(ordered, scores, "left") + np.searchsorted(ordered, scores, "right")
     return _ratio(below / 2, len(others))
 
 
-def of_path(path: str) -> Mean | OfClass | Ranking:
-    """The figure that a task's metric names by its import path."""
+Estimator: TypeAlias = Mean | OfClass | Ranking
+
+
+def of_path(path: str) -> Any:
+    """Finds the estimator that a task's metric names by its import path."""
     module, _, attribute = path.rpartition(".")
     return getattr(importlib.import_module(module), attribute)
 
@@ -206,6 +212,6 @@ def recall_of_class(counts: np.ndarray) -> np.ndarray:
     return _ratio(counts[..., 1, 1], of_the_class(counts))
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def _ratio(part: np.ndarray, whole: np.ndarray | int) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         return np.divide(part, whole)

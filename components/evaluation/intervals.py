@@ -31,7 +31,7 @@ UNKNOWN = Interval(math.nan, math.nan)
 ANYTHING = Interval(-math.inf, math.inf)
 
 
-def of_share(hits: float, rows: float, confidence: float) -> Interval:
+def of_fraction(hits: float, rows: float, confidence: float) -> Interval:
     """Of a share, hits / rows: the score interval (Wilson, 1927), sound near 0 and 1 too."""
     if not rows:
         return UNKNOWN
@@ -42,7 +42,7 @@ def of_share(hits: float, rows: float, confidence: float) -> Interval:
     return Interval((centre - half) / shrink, (centre + half) / shrink)
 
 
-def of_share_change(gained: float, lost: float, rows: float, confidence: float) -> Interval:
+def of_fraction_change(gained: float, lost: float, rows: float, confidence: float) -> Interval:
     """Of the change of a share, (gained - lost) / rows.
 
     The normal interval after half a row is added to each of the four outcomes of a pair (Agresti and

@@ -1,4 +1,4 @@
-"""The interval of a figure, and of its change against the baseline on the same rows, as TFMA metrics."""
+"""The interval of a metric, and of its change against the baseline on the same examples, in TFMA."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -14,75 +14,90 @@ from components.evaluation import estimators
 from components.evaluation.intervals import ANYTHING
 
 UPPER, LOWER, JUDGED = "_upper", "_lower", "_judged"
-# Over fewer rows a figure is shown, not judged: 95 % of 30 rows is 0.83 to 0.99.
-LEAST_ROWS = 30
+# Over fewer examples a metric is shown, not judged: 95 % of 30 is 0.83 to 0.99.
+LEAST_EXAMPLES = 30
 
 
 class PairedInterval(tfma.metrics.Metric):
     """`accuracy_lower` and `accuracy_upper` of the candidate, and the same of its change.
 
     The change is candidate minus baseline; in TFMA's results its names end in `_diff`, as those of all
-    changes do. A change threshold on `accuracy_upper` is one on the best case of the change; where the
-    rows tell nothing of it, it may be anything, and is refused by none. Every row counts once: example
-    weights are not looked at.
+    changes do. A change threshold on `accuracy_upper`, or on `loss_lower`, is one on the best case of
+    the change; where the examples tell nothing of it, it may be anything, and is refused by none. Every
+    example counts once: weights are not looked at.
 
-    Where it is asked for, `accuracy_judged`, too, on which the floors of slices are: the candidate's
-    figure, or infinity, which reaches every floor, over fewer rows than LEAST_ROWS. For a metric that is
-    missing TFMA would refuse.
+    Where it is asked for, `accuracy_judged`, too, on which the bounds of slices are: the candidate's
+    value, or an infinity within every bound over fewer than LEAST_EXAMPLES. For a metric that is missing
+    TFMA would refuse.
     """
 
     def __init__(
         self,
         name: str,
-        figure: str,
+        estimator: str,
         confidence: float,
         positive: int | None = None,
         judged: bool = False,
+        higher_is_better: bool = True,
         code: str = "",
     ):
         """TFMA passes what the metric's configuration holds.
 
         Args:
-          name: ends in `_upper`; TFMA looks for a threshold's metric under this name.
-          figure: import path of a figure of `components.evaluation.estimators`.
+          name: ends in `_upper`, or in `_lower` where lower is better: TFMA looks for a threshold's
+            metric under this name, and a change is judged by its best case.
+          estimator: import path of an object of `components/evaluation/estimators.py`.
           confidence: of the intervals.
           positive: the class that a figure of one class is about.
-          judged: whether a slice has a floor.
+          judged: whether a slice has a bound.
+          higher_is_better: whether the bound is the least value.
           code: hash of what computes it, not used: it is in the config for TFX's cache to see.
         """
         super().__init__(
             _computations,
             name=name,
-            figure=figure,
+            estimator=estimator,
             confidence=confidence,
             positive=positive,
             judged=judged,
+            higher_is_better=higher_is_better,
         )
 
 
 class _Intervals(beam.CombineFn):
-    """Sums what the figure asks for of each row; the intervals come from the sums."""
+    """Sums what the estimator asks for of each example; the intervals come from the sums."""
 
     def __init__(
-        self, keys: dict, judged, figure, confidence: float, positive: int | None, eval_config
+        self,
+        keys: dict[bool, list[tfma.metrics.MetricKey]],
+        judged: dict[tfma.metrics.MetricKey, float],
+        estimator: estimators.Estimator,
+        confidence: float,
+        positive: int | None,
+        eval_config: EvalConfig,
     ):
-        """keys: whether of the change -> two keys, the lower bound's first; judged: one key or none."""
+        """Keeps what TFMA passes.
+
+        Args:
+          keys: whether of the change -> two keys, the lower bound's first.
+          judged: the key for the bounds of slices -> its value over too few examples; or nothing.
+        """
         self._keys, self._judged = keys, judged
-        self._figure, self._confidence = figure, confidence
+        self._estimator, self._confidence = estimator, confidence
         self._positive, self._eval_config = positive, eval_config
 
     def create_accumulator(self):
-        return self._figure.none()
+        return self._estimator.empty()
 
     def add_input(self, accumulator, inputs: tfma.metrics.StandardMetricInputs):
         label, candidate = self._answer(inputs, self._keys[False][0].model_name)
         baseline = None
         if True in self._keys:
             _, baseline = self._answer(inputs, _baseline(self._eval_config))
-        accumulator += self._figure.outcome(label, candidate, baseline, self._positive)
+        accumulator += self._estimator.outcome(label, candidate, baseline, self._positive)
         return accumulator
 
-    def _answer(self, inputs, model_name: str) -> tuple[np.ndarray, np.ndarray]:
+    def _answer(self, inputs, model_name: str | None) -> tuple[np.ndarray, np.ndarray]:
         ((label, prediction, _),) = tfma.metrics.to_label_prediction_example_weight(
             inputs,
             eval_config=self._eval_config,
@@ -101,11 +116,11 @@ class _Intervals(beam.CombineFn):
 
     def extract_output(self, accumulator) -> dict[tfma.metrics.MetricKey, float]:
         values = {}
-        enough = self._figure.rows(accumulator) >= LEAST_ROWS
-        for key in self._judged:
-            values[key] = self._figure.value(accumulator) if enough else math.inf
+        enough = self._estimator.n_examples(accumulator) >= LEAST_EXAMPLES
+        for key, passing in self._judged.items():
+            values[key] = self._estimator.value(accumulator) if enough else passing
         for is_change, keys in self._keys.items():
-            find = self._figure.change if is_change else self._figure.interval
+            find = self._estimator.change if is_change else self._estimator.interval
             interval = find(accumulator, self._confidence)
             if is_change and not interval.is_known:  # which TFMA would take for a loss
                 interval = ANYTHING
@@ -118,15 +133,16 @@ def _computations(
     eval_config: EvalConfig,
     model_names: Sequence[str],
     example_weighted: bool,
-    figure: str,
+    estimator: str,
     confidence: float,
     positive: int | None,
     judged: bool,
+    higher_is_better: bool,
 ) -> list[tfma.metrics.MetricComputation]:
     """TFMA passes the arguments by these names."""
     baseline = _baseline(eval_config)
     (candidate,) = (model for model in model_names if model != baseline)
-    bare = name.removesuffix(UPPER)
+    bare = name.removesuffix(UPPER).removesuffix(LOWER)
     keys = {
         is_change: [
             tfma.metrics.MetricKey(
@@ -135,7 +151,7 @@ def _computations(
                 example_weighted=example_weighted,
                 is_diff=is_change,
             )
-            for name in (bare + LOWER, name)
+            for name in (bare + LOWER, bare + UPPER)
         ]
         for is_change in ((False,) if baseline is None else (False, True))
     }
@@ -143,9 +159,10 @@ def _computations(
     judged_key = tfma.metrics.MetricKey(
         name=bare + JUDGED, model_name=candidate, example_weighted=None
     )
-    judged_keys = [judged_key] if judged else []
+    passing = math.inf if higher_is_better else -math.inf
+    judged_keys = {judged_key: passing} if judged else {}
     combiner = _Intervals(
-        keys, judged_keys, estimators.of_path(figure), confidence, positive, eval_config
+        keys, judged_keys, estimators.of_path(estimator), confidence, positive, eval_config
     )
     all_keys = [*judged_keys, *(key for pair in keys.values() for key in pair)]
     return [tfma.metrics.MetricComputation(keys=all_keys, preprocessors=None, combiner=combiner)]

@@ -1,4 +1,4 @@
-"""Some of the answers that the Evaluator was given, row by row, kept with its results.
+"""Some of the answers that the Evaluator was given, example by example, kept with its results.
 
 They stand in TFMA's table of attributions, which maps names to values of any kind, and leave the table
 of metrics and its views to numbers.
@@ -17,20 +17,21 @@ from tensorflow_model_analysis.metrics.metric_types import (
 )
 from tensorflow_model_analysis.proto.config_pb2 import EvalConfig
 
-ROWS = 64
+N_EXAMPLES = 64
 _CANDIDATE = "candidate"
-# SHA-256 of a row's serialized tf.Example, in hexadecimal -> what the model answered.
+# SHA-256 of a serialized tf.Example, in hexadecimal -> what the model answered.
 Answers = dict[str, bytes | np.ndarray]
 
 
 class RecordedAnswers(tfma.metrics.Metric):
-    """Each model's answers to the 64 rows with the lowest hashes: a sample that no order moves."""
+    """Each model's answers to the 64 examples with the lowest hashes: a sample that no order moves."""
 
-    def __init__(self, name: str, code: str = ""):
+    def __init__(self, name: str, head: str = "", code: str = ""):
         """TFMA passes what the metric's configuration holds.
 
         Args:
           name: the output of the model that is judged.
+          head: JSON of the task's head, not used: the slices are made with it, see `slices.head_of`.
           code: hash of what computes it, not used: it is in the config for TFX's cache to see.
         """
         super().__init__(_computations, name=name)
@@ -46,8 +47,8 @@ class _Lowest(beam.CombineFn):
 
     def add_input(self, accumulator: Answers, inputs: tfma.metrics.StandardMetricInputs) -> Answers:
         (serialized,) = np.ravel(inputs[tfma.INPUT_KEY])
-        row = row_key(serialized)
-        if len(accumulator) == ROWS and row > max(accumulator):
+        key = example_key(serialized)
+        if len(accumulator) == N_EXAMPLES and key > max(accumulator):
             return accumulator
         ((_, prediction, _),) = tfma.metrics.to_label_prediction_example_weight(
             inputs,
@@ -60,17 +61,17 @@ class _Lowest(beam.CombineFn):
         prediction = np.ravel(prediction)
         is_text = prediction.dtype.kind in "OSU"
         answer = prediction[0] if is_text else prediction
-        return self.merge_accumulators([accumulator, {row: answer}])
+        return self.merge_accumulators([accumulator, {key: answer}])
 
     def merge_accumulators(self, accumulators: Iterable[Answers]) -> Answers:
         together = {key: answer for some in accumulators for key, answer in some.items()}
-        return {key: together[key] for key in heapq.nsmallest(ROWS, together)}
+        return {key: together[key] for key in heapq.nsmallest(N_EXAMPLES, together)}
 
     def extract_output(self, accumulator: Answers) -> dict[AttributionsKey, Answers]:
         return {key: {} for key in self._keys} | {self._keys[0]: accumulator}
 
 
-def row_key(serialized: bytes) -> str:
+def example_key(serialized: bytes) -> str:
     return hashlib.sha256(serialized).hexdigest()
 
 
@@ -101,8 +102,8 @@ def _computations(
     name: str, eval_config: EvalConfig, model_names: Sequence[str]
 ) -> list[tfma.metrics.MetricComputation]:
     """TFMA passes the arguments by these names."""
-    with_rows = StandardMetricInputsPreprocessor(
-        include_filter={tfma.INPUT_KEY: {}}, name="with_serialized_rows"
+    with_examples = StandardMetricInputsPreprocessor(
+        include_filter={tfma.INPUT_KEY: {}}, name="with_serialized_examples"
     )
     # TFX names the models only where there are two. tfma.load_eval_result fails where answers are of
     # none that it is asked for, so that a model without a name gets the candidate's.
@@ -114,7 +115,9 @@ def _computations(
         keys[_CANDIDATE].append(AttributionsKey(name=name, model_name=_CANDIDATE, is_diff=True))
     return [
         tfma.metrics.MetricComputation(
-            keys=of_model, preprocessors=[with_rows], combiner=_Lowest(model, of_model, eval_config)
+            keys=of_model,
+            preprocessors=[with_examples],
+            combiner=_Lowest(model, of_model, eval_config),
         )
         for model, of_model in keys.items()
     ]

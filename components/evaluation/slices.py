@@ -1,10 +1,11 @@
-"""The kinds of rows that every figure is shown for as well.
+"""The kinds of examples that every metric is shown for as well.
 
-A slice is a function of a row's raw features, and a task names those it wants. A task's label needs no
-function: TFMA slices by raw features itself.
+A slice is a function of an example's raw features and the task's head, and a task names those it wants.
+A task's label needs no function: TFMA slices by raw features itself.
 """
 
 import bisect
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -13,10 +14,16 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
+# TFMA 0.52 does not export it; TFX 1.21 adds it, but only once tfx.components is imported.
+from tensorflow_model_analysis.proto.config_pb2 import EvalConfig
+
 from components.data.examples import values_by_name
+from components.spec.heads import HeadConfig
+from components.spec.task_json import head_from_json
 
 # Raw feature -> its values, bytes or numbers.
 Features = Mapping[str, np.ndarray]
+Slice = Callable[[Features, HeadConfig], str]
 
 _NEGATION = re.compile(
     r"\b(?:not|no|never|nobody|nothing|none|nor|neither|without|cannot)\b|n ?'t\b"
@@ -25,44 +32,45 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _QUESTION_WORD = re.compile(r"\b(?:what|who|when|where|which|why|how)\b")
 
 
-def words(features: Features) -> str:
-    """How many words both sentences have together."""
-    first, second = _sentences(features)
-    return _bucket(len(first.split()) + len(second.split()), (0, 35, 45, 55))
+def words(features: Features, head: HeadConfig) -> str:
+    """How many words all texts have together."""
+    count = sum(len(_text(features, name).split()) for name in head.text_features)
+    return _bucket(count, (0, 35, 45, 55))
 
 
-def overlap(features: Features) -> str:
-    """Of the words in either sentence, the share that both have, in per cent."""
-    first, second = (set(sentence.split()) for sentence in _sentences(features))
+def overlap(features: Features, head: HeadConfig) -> str:
+    """Of the words in either text of a pair, the part that both have, in per cent."""
+    first, second = (set(text.split()) for text in _pair(features, head))
     return _bucket(100 * len(first & second) // max(len(first | second), 1), (0, 40, 55, 70))
 
 
-def negation(features: Features) -> str:
-    """Whether a word such as "not" is in one sentence only."""
-    return _compared([bool(_NEGATION.search(sentence)) for sentence in _sentences(features)])
+def negation(features: Features, head: HeadConfig) -> str:
+    """Whether a word such as "not" is in one text of a pair only."""
+    return _compared([bool(_NEGATION.search(text)) for text in _pair(features, head)])
 
 
-def numbers(features: Features) -> str:
-    """Whether both sentences have the same numbers."""
-    return _compared([sorted(_NUMBER.findall(sentence)) for sentence in _sentences(features)])
+def numbers(features: Features, head: HeadConfig) -> str:
+    """Whether both texts of a pair have the same numbers."""
+    return _compared([sorted(_NUMBER.findall(text)) for text in _pair(features, head)])
 
 
-def question_word(features: Features) -> str:
-    """The first of what, who, when, ... in the question."""
-    found = _QUESTION_WORD.search(_text(features, "question").lower())
+def question_word(features: Features, head: HeadConfig) -> str:
+    """The first of what, who, when, ... in the first text, the question."""
+    found = _QUESTION_WORD.search(_text(features, head.text_features[0]).lower())
     return found[0] if found else "other"
 
 
-def context_words(features: Features) -> str:
-    return _bucket(len(_text(features, "context").split()), (0, 100, 140, 180))
+def context_words(features: Features, head: HeadConfig) -> str:
+    """How many words the last text, the context, has."""
+    return _bucket(len(_text(features, head.text_features[-1]).split()), (0, 100, 140, 180))
 
 
-def answer_words(features: Features) -> str:
-    """Of the first reference answer."""
-    return _bucket(len(_text(features, "answer_text").split()), (1, 2, 3, 6))
+def answer_words(features: Features, head: HeadConfig) -> str:
+    """How many words the first reference answer has."""
+    return _bucket(len(_text(features, head.label_key).split()), (1, 2, 3, 6))
 
 
-SLICES: dict[str, Callable[[Features], str]] = {
+SLICES: dict[str, Slice] = {
     function.__name__: function
     for function in (
         *(words, overlap, negation, numbers),
@@ -83,28 +91,37 @@ def custom_extractors(eval_shared_model, eval_config, tensor_adapter_config) -> 
     )
     named = [name for spec in eval_config.slicing_specs for name in spec.feature_keys]
     names = [name for name in named if name in SLICES]
-    added = tfma.extractors.Extractor("AddSlices", beam.Map(_with_slices, names))
+    head = head_of(eval_config)
+    added = tfma.extractors.Extractor("AddSlices", beam.Map(_with_slices, names, head))
     return [*extractors, added, keys_of_slices]
 
 
-def values_of_slice(name: str, files: Sequence[str]) -> Iterator[str]:
-    """The value of every row in files of records; `name` may be of a feature, too."""
+def head_of(eval_config: EvalConfig) -> HeadConfig:
+    """Reads the task's head from the one metric whose configuration holds it, `RecordedAnswers`."""
+    configs = (
+        json.loads(m.config or "{}") for spec in eval_config.metrics_specs for m in spec.metrics
+    )
+    return head_from_json(next(config["head"] for config in configs if "head" in config))
+
+
+def values_of_slice(name: str, head: HeadConfig, files: Sequence[str]) -> Iterator[str]:
+    """Yields the value of every example in files of records; `name` may be of a feature, too."""
     for file in files:
         for record in tf.data.TFRecordDataset(file, "GZIP" if file.endswith(".gz") else ""):
             values = values_by_name(record.numpy())
-            row = {key: np.array(value, object) for key, value in values.items()}
-            yield SLICES[name](row) if name in SLICES else str(row[name][0])
+            example = {key: np.array(value, object) for key, value in values.items()}
+            yield SLICES[name](example, head) if name in SLICES else str(example[name][0])
 
 
-def _with_slices(extracts, names):
+def _with_slices(extracts, names, head):
     """Without annotations: Beam would check them against TFMA's own, which are narrower."""
     features = extracts[tfma.FEATURES_KEY]
-    slices = {name: np.array([SLICES[name](features).encode()], object) for name in names}
+    slices = {name: np.array([SLICES[name](features, head).encode()], object) for name in names}
     return {**extracts, tfma.FEATURES_KEY: {**features, **slices}}
 
 
-def _sentences(features: Features) -> tuple[str, str]:
-    return _text(features, "sentence1").lower(), _text(features, "sentence2").lower()
+def _pair(features: Features, head: HeadConfig) -> list[str]:
+    return [_text(features, name).lower() for name in head.text_features]
 
 
 def _text(features: Features, name: str) -> str:

@@ -8,17 +8,22 @@ import tensorflow as tf
 
 from components.data.examples import values_by_name
 from components.evaluation import recorded_answers
+from components.spec.heads import HeadConfig
 
-_ROWS_SHOWN = 20
+_EXAMPLES_SHOWN = 20
 _LONGEST = 300  # characters of a text
 
 
 def write_evaluation(
-    model_run: str, evaluation: str, metrics: Mapping[str, float], head, files: Sequence[str]
+    model_run: str,
+    evaluation: str,
+    metrics: Mapping[str, float],
+    head: HeadConfig,
+    files: Sequence[str],
 ) -> None:
     """Writes `evaluation/NUMBER` in the Trainer's folder of events, unless it is there already.
 
-    It holds the metrics and, as text, some rows with what the model answered. NUMBER is that of the
+    It holds the metrics and, as text, some examples with what the model answered. NUMBER is that of the
     Evaluator's results.
 
     Args:
@@ -37,15 +42,15 @@ def write_evaluation(
         tf.summary.text("answers", "\n".join(_table(evaluation, head, files)))
 
 
-def _table(evaluation: str, head, files: Sequence[str]) -> Iterator[str]:
+def _table(evaluation: str, head: HeadConfig, files: Sequence[str]) -> Iterator[str]:
     """Lines of Markdown."""
     names = (*head.text_features, head.label_key)
     _, answers = recorded_answers.read(evaluation)
     yield "| " + " | ".join((*names, "answer")) + " |"
     yield "|---" * (len(names) + 1) + "|"
-    left = _ROWS_SHOWN
+    left = _EXAMPLES_SHOWN
     for serialized in tf.data.TFRecordDataset(list(files), "GZIP").as_numpy_iterator():
-        answer = answers.get(recorded_answers.row_key(serialized))
+        answer = answers.get(recorded_answers.example_key(serialized))
         if answer is None or not left:
             continue
         left -= 1

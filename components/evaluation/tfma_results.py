@@ -11,7 +11,7 @@ SliceKey = tuple[tuple[str, str], ...]
 def metrics_by_slice(evaluation: str, model: str) -> dict[SliceKey, dict[str, float]]:
     """Metric name -> value, for each slice; nothing where the evaluation had no such model.
 
-    A change against the baseline ends in `_diff`, as in TFMA's own views. What the floors of slices are
+    A change against the baseline ends in `_diff`, as in TFMA's own views. What the bounds of slices are
     on, which may be infinite, is left out.
 
     TFMA's own `load_eval_result` reads the plots as well, which takes seconds.

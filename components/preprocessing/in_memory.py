@@ -5,7 +5,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.tf_metadata import schema_utils
 from tfx.utils import io_utils
 
-from components.common.serialization import dump
+from components.common.serialization import to_json
 from components.models.bert.hub import Encoder
 from components.preprocessing.transform import preprocessing_fn
 from components.spec.task import Task
@@ -21,7 +21,7 @@ def read_raw(files: list[str], schema_file: str) -> dict:
 
 def examples_of(raw: dict, task: Task, encoder: Encoder) -> tf.data.Dataset:
     """What Transform makes of the examples, all of them in one element."""
-    config = {"head": dump(task.head), "encoder": encoder.to_json()}
+    config = {"head": to_json(task.head), "encoder": encoder.to_json()}
     features = {
         name: tf.cast(value, tf.int32) if name.endswith("_ids") else value
         for name, value in preprocessing_fn(raw, config).items()

@@ -1,41 +1,49 @@
-"""Transform: text to word-piece ids, in the graph that also serves."""
+"""Transform: text to wordpiece ids, in the graph that also serves."""
 
 import tensorflow as tf
 
-from components.common.serialization import load
 from components.models.bert.hub import Encoder
 from components.models.bert.tokenizer import Vocabulary
+from components.models.heads.head import build_head
+from components.spec.heads import (
+    ends_feature,
+    ids_feature,
+    n_tokens_feature,
+    n_unknown_tokens_feature,
+    starts_feature,
+)
+from components.spec.task_json import head_from_json
 
 
 @tf.autograph.experimental.do_not_convert  # nothing in it needs it, and TFX traces this often
 def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
-    """Raw features -> what the Trainer packs; TFX calls it.
+    """Makes of raw features what the Trainer packs; TFX calls it.
 
     Args:
       inputs: feature name -> tensor [batch], as `schema/<task>.pbtxt` shapes it.
       custom_config: `head` and `encoder`, as JSON.
 
     Returns:
-      For every text feature F: F_ids, ragged int64 [batch, (pieces)], untrimmed. F_starts and F_ends,
-      ragged int64 [batch, (pieces)], in bytes, where the head asks for offsets. And the head's targets.
-      For DriftGate alone: F_pieces and F_unknown, int64 [batch], how many pieces there are, and how many
-      of them are [UNK]; their share tells whether the text is in the encoder's language.
+      For every text feature F: F_ids, ragged int64 [batch, (tokens)], untrimmed. F_starts and F_ends,
+      ragged int64 [batch, (tokens)], in bytes, where the head asks for offsets. And the head's targets.
+      For DriftGate alone: F_n_tokens and F_n_unknown_tokens, int64 [batch], how many tokens there are,
+      and how many of them are [UNK]; their ratio tells whether the text is in the encoder's language.
     """
-    head = load(custom_config["head"])
+    config = head_from_json(custom_config["head"])
     encoder = Encoder.from_json(custom_config["encoder"])
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
     tokenizer = vocabulary.tokenizer()
     unknown_id = vocabulary.id_of("[UNK]")
-    pieces = {}
-    for name in head.text_features:
-        if name in head.offset_features:
+    tokens = {}
+    for name in config.text_features:
+        if name in config.offset_features:
             ids, starts, ends = tokenizer.tokenize_with_offsets(inputs[name])
-            pieces[f"{name}_starts"] = tf.cast(starts, tf.int64)
-            pieces[f"{name}_ends"] = tf.cast(ends, tf.int64)
+            tokens[starts_feature(name)] = tf.cast(starts, tf.int64)
+            tokens[ends_feature(name)] = tf.cast(ends, tf.int64)
         else:  # Offsets take twice the time to trace.
             ids = tokenizer.tokenize(inputs[name])
         is_unknown = tf.cast(tf.equal(ids, unknown_id), tf.int64)
-        pieces[f"{name}_ids"] = tf.cast(ids, tf.int64)
-        pieces[f"{name}_pieces"] = ids.row_lengths()
-        pieces[f"{name}_unknown"] = tf.reduce_sum(is_unknown, axis=1)
-    return {**pieces, **head.targets(inputs, pieces)}
+        tokens[ids_feature(name)] = tf.cast(ids, tf.int64)
+        tokens[n_tokens_feature(name)] = ids.row_lengths()
+        tokens[n_unknown_tokens_feature(name)] = tf.reduce_sum(is_unknown, axis=1)
+    return {**tokens, **build_head(config).targets(inputs, tokens)}

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from concurrent import futures
+from typing import Any
 
 import grpc
 import numpy as np
@@ -36,8 +37,10 @@ class Served:
     """The newest version of a folder; `states` tells what became of each that was seen."""
 
     def __init__(self, base: str, name: str):
-        self.name, self.states, self.errors = name, {}, {}
-        self._base, self._current = base, None
+        self.name, self._base = name, base
+        self.states: dict[int, int] = {}
+        self.errors: dict[int, str] = {}
+        self._current: tuple[int, Any] | None = None
         threading.Thread(target=self._watch, daemon=True).start()
 
     def ask(self, inputs: dict, signature: str) -> tuple[int, dict]:

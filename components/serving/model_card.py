@@ -120,7 +120,7 @@ def _with_intervals(values: dict[str, float | None]) -> dict[str, dict[str, floa
 
 
 def _metrics_table(metrics: list[dict], thresholds: dict) -> str:
-    lines = ["| slice | metric | value | interval | floor |", "|---|---|---|---|---|"]
+    lines = ["| slice | metric | value | interval | bound |", "|---|---|---|---|---|"]
     for row in metrics:
         for name, number in row.items():
             if name != "slice":
@@ -128,9 +128,9 @@ def _metrics_table(metrics: list[dict], thresholds: dict) -> str:
                     _number, (number.get(k) for k in ("value", "lower", "upper"))
                 )
                 interval = f"{lower} to {upper}" if lower else ""
-                floor = thresholds.get(name, {}).get("floor", "")
-                floor = floor if row["slice"] == "overall" else ""
-                lines.append(f"| {row['slice']} | {name} | {value} | {interval} | {floor} |")
+                bound = thresholds.get(name, {}).get("bound", "")
+                bound = bound if row["slice"] == "overall" else ""
+                lines.append(f"| {row['slice']} | {name} | {value} | {interval} | {bound} |")
     return "\n".join(lines)
 
 

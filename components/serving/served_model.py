@@ -17,7 +17,7 @@ def ServedModel(
     """Copies the newest version in the Pusher's folder, which may be cleared during the evaluation.
 
     A stage cannot leave its output out. So while nothing is served, the candidate is its own
-    baseline: no metric changes, and the floors alone judge it.
+    baseline: no metric changes, and the bounds alone judge it.
     """
     destination = pusher_pb2.PushDestination()
     proto_utils.json_to_proto(push_destination, destination)

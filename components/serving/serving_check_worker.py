@@ -18,7 +18,8 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -100,7 +101,7 @@ def edge_batches(rows: Rows) -> dict[str, Rows]:
     return batches
 
 
-def ask(signature, rows: Rows) -> dict[str, np.ndarray]:
+def ask(signature, rows: Mapping[str, Any]) -> dict[str, np.ndarray]:
     outputs = signature(**{name: tf.constant(values) for name, values in rows.items()})
     return {name: value.numpy() for name, value in outputs.items()}
 
@@ -154,11 +155,12 @@ def survive_wrong_requests(text, examples, rows: Rows) -> None:
     """Each is an error of whoever sent it; one that ends this process would end a server too."""
     unequal = {name: values[: 1 + place] for place, (name, values) in enumerate(rows.items())}
     scalars = {name: values[0] for name, values in rows.items()}
-    for signature, wrong in (
+    wrongs: list[tuple[Any, dict[str, Any]]] = [
         (text, unequal),
         (text, scalars),
         (examples, {"examples": serialized(rows)[0]}),
-    ):
+    ]
+    for signature, wrong in wrongs:
         with contextlib.suppress(tf.errors.OpError):
             ask(signature, wrong)
 
@@ -180,7 +182,7 @@ def serialized(rows: Rows) -> list[bytes]:
 
 def latency(text, rows: Rows) -> dict[str, float]:
     """Milliseconds from one row to its answer; the batches before have warmed the model up."""
-    seconds = []
+    seconds: list[float] = []
     while len(seconds) < 5 or (len(seconds) < _ROWS and sum(seconds) < _TIMING_SECONDS):
         row = {name: values[len(seconds) : len(seconds) + 1] for name, values in rows.items()}
         started = time.perf_counter()

@@ -43,7 +43,7 @@ def lead(job: dict[str, Any]) -> None:
     )
     with process:
         message = ""
-        for line in process.stdout:
+        for line in process.stdout or ():
             level, _, text = line.rstrip("\n").partition(" ")
             if level.isdigit():  # else not the worker's own
                 message = text

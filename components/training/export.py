@@ -1,12 +1,17 @@
 """The SavedModel that is evaluated, checked and pushed: raw text in, answers out."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
-from components.models.bert.packing import pad
+from components.models.bert.packing import Sequences, pad
+from components.models.bert.tokenizer import Vocabulary
+from components.models.heads.head import Head
+from components.spec.hyperparameters import Hyperparameters
 
-_ROWS_AT_ONCE = 32
+_SEQUENCES_AT_ONCE = 32
 
 
 class Servable(tf.Module):
@@ -18,7 +23,15 @@ class Servable(tf.Module):
     Both answer through the Transform graph and the packing that training used.
     """
 
-    def __init__(self, model, transform_layer, head, vocabulary, hyperparameters, raw_spec: dict):
+    def __init__(
+        self,
+        model: tf.keras.Model,
+        transform_layer: Callable[[dict], dict],
+        head: Head,
+        vocabulary: Vocabulary,
+        hyperparameters: Hyperparameters,
+        raw_spec: dict,
+    ):
         """Keeps the `weights` of the model, in Keras' order.
 
         Args:
@@ -30,17 +43,18 @@ class Servable(tf.Module):
         self.weights = model.weights
         self._model = functools.partial(model, training=False)
         self.transform_layer = transform_layer
+        self._text_features = head.config.text_features
         self._head, self._vocabulary, self._hyperparameters = head, vocabulary, hyperparameters
-        self._raw_spec = {name: raw_spec[name] for name in head.text_features}
+        self._raw_spec = {name: raw_spec[name] for name in self._text_features}
 
     def signatures(self) -> dict:
         """Name -> tf.function. Nothing in them needs AutoGraph, whose conversion of Keras is slow."""
-        text = [tf.TensorSpec([None], tf.string, name) for name in self._head.text_features]
+        text = [tf.TensorSpec([None], tf.string, name) for name in self._text_features]
         examples = tf.TensorSpec([None], tf.string, "examples")
 
         @tf.function(input_signature=text, autograph=False)
         def serving_default(*values):
-            return self._answer(dict(zip(self._head.text_features, _equally_many(values))))
+            return self._answer(dict(zip(self._text_features, _equally_many(values))))
 
         @tf.function(input_signature=[examples], autograph=False)
         def serve_examples(examples):
@@ -55,7 +69,7 @@ class Servable(tf.Module):
             for name, value in self.transform_layer(raw).items()
         }
         apply = functools.partial(apply_in_chunks, self._model)
-        return self._head.answer(apply, features, raw, self._vocabulary, self._hyperparameters)
+        return self._head.answers(apply, features, raw, self._vocabulary, self._hyperparameters)
 
 
 def _equally_many(values: tuple) -> list:
@@ -64,32 +78,34 @@ def _equally_many(values: tuple) -> list:
     A server passes on what it is sent, of whatever shape, and kernels that take the shape for granted
     read beyond their memory.
     """
-    values = [tf.ensure_shape(value, [None]) for value in values]
+    texts = [tf.ensure_shape(value, [None]) for value in values]
     checks = [
         tf.debugging.assert_equal(
-            tf.size(v), tf.size(values[0]), "Each row needs all of its texts."
+            tf.size(v), tf.size(texts[0]), "Each example needs all of its texts."
         )
-        for v in values[1:]
+        for v in texts[1:]
     ]
     with tf.control_dependencies([check for check in checks if check is not None]):
-        return [tf.identity(value) for value in values]
+        return [tf.identity(text) for text in texts]
 
 
-def apply_in_chunks(model, rows: dict, reduce, specs):
-    """What the model says of any number of rows, in bounded memory and with little padding.
+def apply_in_chunks(
+    model: Callable, sequences: Sequences, reduce: Callable[[dict, tf.Tensor], Any], specs: Any
+) -> Any:
+    """Asks the model of any number of sequences, in bounded memory and with little padding.
 
-    Rows are sorted by length and run 32 at a time, each chunk padded to its own longest row.
+    Sequences are sorted by length and run 32 at a time, each chunk padded to its own longest.
 
     Args:
       model: padded inputs -> logits [batch, ...].
-      rows: ragged rows, [batch, (row length)], see `components/models/bert/packing.py`.
+      sequences: ragged, [batch, (tokens)], see `components/models/bert/packing.py`.
       reduce: (padded inputs, logits) of a chunk -> a tensor or a tuple of them, [batch, ...].
       specs: the tf.TensorSpec of each.
 
     Returns:
-      What `reduce` made, in the order of the rows.
+      What `reduce` made, in the order of the sequences.
     """
-    order = tf.argsort(rows["input_word_ids"].row_lengths())
+    order = tf.argsort(sequences["input_word_ids"].row_lengths())
     count = tf.size(order)
     flat_specs = tf.nest.flatten(specs)
     chunks = [
@@ -98,13 +114,13 @@ def apply_in_chunks(model, rows: dict, reduce, specs):
     ]
 
     def apply_to_chunk(start, chunks):
-        chosen = order[start : start + _ROWS_AT_ONCE]
-        chunk = pad({name: tf.gather(value, chosen) for name, value in rows.items()})
+        chosen = order[start : start + _SEQUENCES_AT_ONCE]
+        chunk = pad({name: tf.gather(value, chosen) for name, value in sequences.items()})
         made = tf.nest.flatten(reduce(chunk, model(chunk)))
-        chunks = [c.write(start // _ROWS_AT_ONCE, m) for c, m in zip(chunks, made)]
-        return start + _ROWS_AT_ONCE, chunks
+        chunks = [c.write(start // _SEQUENCES_AT_ONCE, m) for c, m in zip(chunks, made)]
+        return start + _SEQUENCES_AT_ONCE, chunks
 
-    # One chunk even of no rows, for the shape of what is made.
+    # One chunk even of none, for the shape of what is made.
     _, chunks = tf.while_loop(
         lambda start, _: start < tf.maximum(count, 1), apply_to_chunk, (0, chunks)
     )

@@ -3,10 +3,11 @@
 import tensorflow as tf
 
 from components.common.errors import InputError
-from components.devices.strategies import shares
+from components.devices.strategies import distribute
 from components.models.bert.layers import separate_replicas
-from components.spec.task import Hyperparameters
-from components.training.batching import count_rows, training_batches
+from components.models.heads.head import Head
+from components.spec.hyperparameters import Hyperparameters
+from components.training.batching import count, training_batches
 from components.training.checkpoints import Checkpoints
 from components.training.optimizer import WarmupLinearDecay, adamw
 from components.training.progress import Watch
@@ -16,8 +17,8 @@ from components.training.validation import Validation
 
 def fit(
     model: tf.keras.Model,
-    head,
-    rows: tf.data.Dataset,
+    head: Head,
+    sequences: tf.data.Dataset,
     hyperparameters: Hyperparameters,
     log_dir: str,
     precision: str,
@@ -26,35 +27,36 @@ def fit(
 ) -> None:
     """Trains in place, within `rewritten_to(precision)`, and writes TensorBoard events to `log_dir`.
 
-    A step's result depends on the hyperparameters, the rows and the step's number, not on where the
+    A step's result depends on the hyperparameters, the sequences and the step's number, not on where the
     process began; so a training that goes on from a checkpoint ends as if nothing had happened.
 
     Args:
       model: made in the scope of the strategy that it trains under.
-      head, rows: see `components/heads` and `components/training/batching.py`.
+      sequences: to train on, see `components/training/batching.py`.
       log_dir: "" for no events.
       precision: see `components/devices/precision.py`.
       checkpoints: where to go on from and to write to; None for neither.
-      held_out: rows to validate on after each epoch; the model ends with the weights of the best one.
+      held_out: sequences to validate on after each epoch; the model ends with the best one's weights.
 
     Raises:
       Diverged: see there; nothing that was trained so far is of use.
-      InputError: there are no rows.
+      InputError: there are no sequences.
     """
-    row_count = count_rows(rows)
-    if not row_count:
+    n_sequences = count(sequences)
+    if not n_sequences:
         raise InputError(
-            "there is no row to train on. Pass other data, or a lower validation_share."
+            "there is no example to train on. Pass other data, or a lower validation_fraction."
         )
-    steps_per_epoch = -(-row_count // hyperparameters.batch_size)
+    steps_per_epoch = -(-n_sequences // hyperparameters.batch_size)
     total_steps = steps_per_epoch * hyperparameters.epochs
     schedule = WarmupLinearDecay(
         hyperparameters.learning_rate,
         total_steps,
-        int(total_steps * hyperparameters.warmup_share),
+        int(total_steps * hyperparameters.warmup_ratio),
     )
     optimizer = _optimizer(model, schedule, hyperparameters, precision)
-    run_step = training_step(model, head, optimizer, hyperparameters.accumulate)
+    parts = hyperparameters.gradient_accumulation_steps
+    run_step = training_step(model, head, optimizer, parts)
     state = {"model": model, "optimizer": optimizer}
     validation = Validation(model, head, held_out, hyperparameters) if held_out else None
     if validation:
@@ -62,11 +64,15 @@ def fit(
     done = checkpoints.restore(state) if checkpoints else 0
     separate_replicas(model)
     watch = Watch(done, total_steps, hyperparameters.batch_size, schedule, log_dir)
-    over = bool(validation) and validation.is_over(done // steps_per_epoch)
+    over = validation.is_over(done // steps_per_epoch) if validation else False
     while done < total_steps and not over:
         epoch, skipped = divmod(done, steps_per_epoch)
-        batches = _epoch(rows, row_count, hyperparameters, epoch).skip(skipped)
-        iterator = iter(shares(batches, model.distribute_strategy, hyperparameters.accumulate))
+        batches = _epoch(sequences, n_sequences, hyperparameters, epoch).skip(skipped)
+        iterator = iter(
+            distribute(
+                batches, model.distribute_strategy, hyperparameters.gradient_accumulation_steps
+            )
+        )
         for _ in range(skipped, steps_per_epoch):
             watch.add(run_step(iterator))
             done += 1
@@ -92,7 +98,7 @@ def _optimizer(
         optimizer = adamw(
             schedule,
             hyperparameters.weight_decay,
-            hyperparameters.clip_norm,
+            hyperparameters.max_gradient_norm,
             hyperparameters.head_learning_rate / hyperparameters.learning_rate,
         )
         if precision == "float16":  # Small gradients would be 0 in it.
@@ -102,8 +108,8 @@ def _optimizer(
 
 
 def _epoch(
-    rows: tf.data.Dataset, row_count: int, hyperparameters: Hyperparameters, epoch: int
+    sequences: tf.data.Dataset, n_sequences: int, hyperparameters: Hyperparameters, epoch: int
 ) -> tf.data.Dataset:
-    """Batches in another order in each epoch, known without going through the epochs before."""
+    """Makes batches in another order in each epoch, known without going through the epochs before."""
     seed = hyperparameters.seed + 1_000_003 * epoch
-    return training_batches(rows, row_count, hyperparameters, seed)
+    return training_batches(sequences, n_sequences, hyperparameters, seed)

@@ -66,15 +66,15 @@ class AdamW(tf.keras.optimizers.AdamW):
         )
 
 
-def adamw(learning_rate, weight_decay: float, clip_norm: float, head_scale: float) -> AdamW:
+def adamw(learning_rate, weight_decay: float, max_gradient_norm: float, head_scale: float) -> AdamW:
     """AdamW with BERT's constants.
 
     Biases and layer normalization are not decayed; the variables' names tell them. Gradients are
-    clipped to `clip_norm` over all variables together. The head's learning rate is `head_scale` times
-    the encoder's.
+    clipped to `max_gradient_norm` over all variables together. The head's learning rate is `head_scale`
+    times the encoder's.
     """
     optimizer = AdamW(
-        learning_rate, weight_decay=weight_decay, epsilon=1e-6, global_clipnorm=clip_norm
+        learning_rate, weight_decay=weight_decay, epsilon=1e-6, global_clipnorm=max_gradient_norm
     )
     optimizer.head_scale = head_scale
     optimizer.exclude_from_weight_decay(var_names=["bias", "layer_norm", "LayerNorm"])

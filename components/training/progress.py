@@ -80,7 +80,7 @@ class Watch:
         return Diverged(
             f"training has diverged: at step {step} of {self._total}, with a learning rate of "
             f"{rate:.3g}, {what}. Nothing is exported. Pass a lower --set learning_rate= or "
-            "head_learning_rate=, or a longer --set warmup_share=; where precision is float16, try "
+            "head_learning_rate=, or a longer --set warmup_ratio=; where precision is float16, try "
             "float32."
         )
 

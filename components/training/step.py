@@ -4,19 +4,20 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
+from components.models.heads.head import Head
+
 
 def training_step(
-    model: tf.keras.Model, head, optimizer, parts: int = 1
+    model: tf.keras.Model, head: Head, optimizer: tf.keras.optimizers.Optimizer, parts: int = 1
 ) -> Callable[[Iterator], tf.Tensor]:
-    """A function: iterator over `shares` -> the loss of its next batch, float32 [].
+    """Makes the function: iterator over `distribute` -> the loss of its next batch, float32 [].
 
     It is traced as it stands. Nothing in it needs AutoGraph, and converting Keras' and TF Hub's own
     code with it takes longer than training on a small data set.
 
     Args:
-      model, head, optimizer: see `components.training.loop.fit`.
-      parts: in how many a replica gets a batch from `shares`; their gradients are summed up before the
-        update, so that only a part's activations take memory, and a copy of the weights beside them.
+      parts: in how many a replica gets a batch from `distribute`; their gradients are summed up before
+        the update, so that only a part's activations take memory, and a copy of the weights beside them.
     """
     strategy = model.distribute_strategy
     # Sparse gradients, the embeddings', differ in shape from batch to batch.

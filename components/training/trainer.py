@@ -8,15 +8,16 @@ import tensorflow as tf
 import tensorflow_hub as hub
 import tensorflow_transform as tft
 
-from components.common.serialization import load
 from components.devices.memory import advise, free_bytes
-from components.devices.precision import choose, refuse_xla_without_gpu, rewritten_to
+from components.devices.precision import choose, refuse_jit_without_gpu, rewritten_to
 from components.devices.strategies import is_chief, strategy_of
 from components.models.bert.hub import Encoder
 from components.models.bert.layers import droppers
 from components.models.bert.tokenizer import Vocabulary
-from components.spec.task import Hyperparameters
-from components.training.batching import count_untrainable, read_examples, training_rows
+from components.models.heads.head import Head, build_head
+from components.spec.hyperparameters import Hyperparameters
+from components.spec.task_json import head_from_json, hyperparameters_from_json
+from components.training.batching import count_untrainable, read_examples, training_sequences
 from components.training.checkpoints import Checkpoints, remove_abandoned, training_key
 from components.training.coordinator import lead
 from components.training.export import Servable, export
@@ -40,7 +41,9 @@ def run_fn(fn_args) -> None:
         `pipeline.config.pushed_model` returns.
     """
     job = {name: getattr(fn_args, name) for name in _JOB}
-    setting = load(fn_args.custom_config["hyperparameters"]).strategy
+    config = fn_args.custom_config
+    head = head_from_json(config["head"])
+    setting = hyperparameters_from_json(head, config["hyperparameters"]).strategy
     if setting == "workers":
         lead(job)
     else:
@@ -54,11 +57,12 @@ def train(job: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
       job: what `_JOB` names, of TFX's FnArgs.
     """
     config = job["custom_config"]
-    head = load(config["head"])
+    head_config = head_from_json(config["head"])
+    head = build_head(head_config)
     encoder = Encoder.from_json(config["encoder"])
-    hyperparameters = load(config["hyperparameters"])
-    if hyperparameters.xla:
-        refuse_xla_without_gpu()
+    hyperparameters = hyperparameters_from_json(head_config, config["hyperparameters"])
+    if hyperparameters.jit_compile:
+        refuse_jit_without_gpu()
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
     transform = tft.TFTransformOutput(job["transform_graph_path"])
 
@@ -66,11 +70,11 @@ def train(job: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
     files = tf.io.gfile.glob(job["train_files"])
     examples = read_examples(files, transform.transformed_feature_spec())
     if left_out := count_untrainable(examples, head):
-        progress.info("%d examples left out: see components/heads, `trainable`", left_out)
-    rows = training_rows(examples, head, vocabulary, hyperparameters)
+        progress.info("%d examples left out, which cannot be trained on", left_out)
+    sequences = training_sequences(examples, head, vocabulary, hyperparameters)
     held_out = None
-    if hyperparameters.validation_share:
-        held_out = training_rows(examples, head, vocabulary, hyperparameters, held_out=True)
+    if hyperparameters.validation_fraction:
+        held_out = training_sequences(examples, head, vocabulary, hyperparameters, held_out=True)
     with strategy.scope():
         model = build_model(head, encoder, hyperparameters)
     if config["warm_start"]:
@@ -80,8 +84,8 @@ def train(job: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
     progress.info("training in %s", precision)
     checkpoints = _checkpoints(config, files, is_chief(strategy))
     log_dir = job["model_run_dir"] if is_chief(strategy) else ""
-    with rewritten_to(precision, hyperparameters.xla):
-        fit(model, head, rows, hyperparameters, log_dir, precision, checkpoints, held_out)
+    with rewritten_to(precision, hyperparameters.jit_compile):
+        fit(model, head, sequences, hyperparameters, log_dir, precision, checkpoints, held_out)
     if not is_chief(strategy):
         return
     if strategy.num_replicas_in_sync > 1:  # What is exported knows of one device.
@@ -110,14 +114,14 @@ def _checkpoints(config: dict[str, str], files: list[str], writes: bool) -> Chec
     return Checkpoints(folder, writes=writes)
 
 
-def build_model(head, encoder: Encoder, hyperparameters: Hyperparameters) -> tf.keras.Model:
-    """The encoder's three inputs [batch, length] -> the head's logits."""
+def build_model(head: Head, encoder: Encoder, hyperparameters: Hyperparameters) -> tf.keras.Model:
+    """Builds the model: the encoder's three inputs [batch, tokens] -> the head's logits."""
     layer = hub.KerasLayer(encoder.path, trainable=True, name="encoder")
     inputs = {
         name: tf.keras.Input([None], dtype=tf.int32, name=name)
         for name in ("input_word_ids", "input_mask", "input_type_ids")
     }
-    model = tf.keras.Model(inputs, head.logits(inputs, layer(inputs), hyperparameters.dropout))
+    model = tf.keras.Model(inputs, head.network(inputs, layer(inputs), hyperparameters.dropout))
     for place, dropper in enumerate(droppers(model)):  # one sequence of masks would not do for two
         dropper.dropout_seed.assign(hyperparameters.seed + (place << 32))
     return model

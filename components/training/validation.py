@@ -1,19 +1,21 @@
 """What a training is judged by while it runs: examples of the train split that it holds out."""
 
 import logging
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
 from components.common.errors import InputError
-from components.devices.strategies import shares
-from components.spec.task import Hyperparameters
-from components.training.batching import count_rows, training_batches
+from components.devices.strategies import distribute
+from components.models.heads.head import Head
+from components.spec.hyperparameters import Hyperparameters
+from components.training.batching import count, training_batches
 
 progress = logging.getLogger("progress")
 
 
 class Validation(tf.Module):
-    """The loss on held-out rows after each epoch, and the weights that had the lowest.
+    """The loss on held-out sequences after each epoch, and the weights that had the lowest.
 
     Attributes:
       loss: the lowest so far, float32 [].
@@ -23,21 +25,27 @@ class Validation(tf.Module):
     All three are variables, so that a checkpoint can hold them.
     """
 
-    def __init__(self, model, head, rows: tf.data.Dataset, hyperparameters: Hyperparameters):
-        """rows: see `components.training.batching.training_rows`.
+    def __init__(
+        self,
+        model: tf.keras.Model,
+        head: Head,
+        sequences: tf.data.Dataset,
+        hyperparameters: Hyperparameters,
+    ):
+        """Counts the sequences, see `components.training.batching.training_sequences`.
 
         Raises:
           InputError: there are none.
         """
         super().__init__()
         self._model, self._hyperparameters = model, hyperparameters
-        self._count = count_rows(rows)
+        self._count = count(sequences)
         if not self._count:
             raise InputError(
-                f"validation_share is {hyperparameters.validation_share} and holds out no row of the "
-                "train split. Pass a larger --set validation_share=, or 0 to train without."
+                f"validation_fraction is {hyperparameters.validation_fraction} and holds out no example "
+                "of the train split. Pass a larger --set validation_fraction=, or 0 to train without."
             )
-        self._rows = rows
+        self._sequences = sequences
         self._steps = -(-self._count // hyperparameters.batch_size)
         self._sum_losses = _loss_step(model, head)
         self.loss = tf.Variable(float("inf"), trainable=False)
@@ -48,8 +56,8 @@ class Validation(tf.Module):
     def look(self, epoch: int) -> float:
         """The mean loss after `epoch` epochs; takes note of the weights if it is the lowest."""
         # Made anew: of one data set, each pass would have another order, and other last bits.
-        batches = training_batches(self._rows, self._count, self._hyperparameters, seed=0)
-        iterator = iter(shares(batches, self._model.distribute_strategy))
+        batches = training_batches(self._sequences, self._count, self._hyperparameters, seed=0)
+        iterator = iter(distribute(batches, self._model.distribute_strategy))
         loss = sum(float(self._sum_losses(iterator)) for _ in range(self._steps)) / self._count
         if loss < float(self.loss):
             self.loss.assign(loss)
@@ -59,8 +67,8 @@ class Validation(tf.Module):
         return loss
 
     def is_over(self, epoch: int) -> bool:
-        """Whether `patience` epochs have brought nothing, `epoch` of them being done."""
-        patience = self._hyperparameters.patience
+        """Whether `early_stopping_patience` epochs have brought nothing, `epoch` of them being done."""
+        patience = self._hyperparameters.early_stopping_patience
         return bool(patience) and epoch - int(self.epoch) >= patience
 
     def take_best(self) -> None:
@@ -72,14 +80,14 @@ class Validation(tf.Module):
         )
 
 
-def _loss_step(model, head):
-    """A function: iterator over `shares` -> the sum of its next batch's losses, float32 []."""
+def _loss_step(model: tf.keras.Model, head: Head) -> Callable[[Iterator], tf.Tensor]:
+    """Makes the function: iterator over `distribute` -> the sum of a batch's losses, float32 []."""
     strategy = model.distribute_strategy
 
     @tf.autograph.experimental.do_not_convert
     def on_replica(inputs, targets, weight):
-        rows = tf.shape(tf.nest.flatten(targets)[0])[0]
-        counted = tf.where(weight > 0, tf.cast(rows, tf.float32), 0.0)
+        size = tf.shape(tf.nest.flatten(targets)[0])[0]
+        counted = tf.where(weight > 0, tf.cast(size, tf.float32), 0.0)
         return head.loss(targets, model(inputs, training=False)) * counted
 
     @tf.function(autograph=False)

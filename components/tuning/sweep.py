@@ -11,13 +11,14 @@ import time
 
 import tensorflow as tf
 
-from components.common.serialization import dump
-from components.devices.precision import choose, refuse_xla_without_gpu, rewritten_to
+from components.common.serialization import to_json
+from components.devices.precision import choose, refuse_jit_without_gpu, rewritten_to
 from components.models.bert.hub import Encoder
 from components.models.bert.tokenizer import Vocabulary
+from components.models.heads.head import build_head
 from components.preprocessing.in_memory import examples_of, read_raw
 from components.spec.task import Task
-from components.training.batching import training_rows
+from components.training.batching import training_sequences
 from components.training.checkpoints import training_key
 from components.training.loop import fit
 from components.training.trainer import build_model
@@ -38,7 +39,7 @@ def sweep(
     known = {result["key"]: result for result in map(json.loads, lines)}
     examples, results = None, []
     for task in tasks:
-        settings = (dump(task.head), dump(task.hyperparameters), encoder.to_json(), code)
+        settings = (to_json(task.head), to_json(task.hyperparameters), encoder.to_json(), code)
         key = training_key(settings, files)
         if key not in known:
             if not examples:
@@ -56,20 +57,21 @@ def judged(task: Task, examples: tf.data.Dataset, encoder: Encoder) -> dict:
     """Trains with the task's settings; what they were, and the loss on what was held out."""
     started = time.monotonic()
     hyperparameters = task.hyperparameters
-    if hyperparameters.xla:
-        refuse_xla_without_gpu()
+    if hyperparameters.jit_compile:
+        refuse_jit_without_gpu()
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
-    rows, held_out = (
-        training_rows(examples, task.head, vocabulary, hyperparameters, part).cache()
+    head = build_head(task.head)
+    sequences, held_out = (
+        training_sequences(examples, head, vocabulary, hyperparameters, part).cache()
         for part in (False, True)
     )
     tf.keras.backend.clear_session()
     tf.keras.utils.set_random_seed(hyperparameters.seed)
-    model = build_model(task.head, encoder, hyperparameters)
-    validation = Validation(model, task.head, held_out, hyperparameters)
+    model = build_model(head, encoder, hyperparameters)
+    validation = Validation(model, head, held_out, hyperparameters)
     precision = choose(hyperparameters.precision)
-    with rewritten_to(precision, hyperparameters.xla):
-        fit(model, task.head, rows, hyperparameters, "", precision)
+    with rewritten_to(precision, hyperparameters.jit_compile):
+        fit(model, head, sequences, hyperparameters, "", precision)
         loss = validation.look(hyperparameters.epochs)
     return {
         "learning_rate": hyperparameters.learning_rate,

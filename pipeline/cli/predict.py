@@ -82,20 +82,21 @@ def _load(version: pathlib.Path):
 
 
 def score(version: pathlib.Path, file: str) -> dict:
-    """{"rows", metric: {"value", "lower", "upper"}} of a labelled file, by the metrics of the gate.
+    """{"examples", metric: {"value", "lower", "upper"}} of a labelled file, by the metrics of the gate.
 
     What so few rows do not tell is None.
     """
+    from components.data.readers.reader import reader_of
     from components.evaluation import estimators
     from components.spec.registry import load_task
 
     task = load_task(_task_name(version))
     try:
-        rows = [row for _, row in task.data.read_file(file)]
+        rows = [row for _, row in reader_of(task.data).read_file(file, task.head)]
     except OSError as error:
         raise _unreadable(file, error) from None
-    judged = {m.name: (m, estimators.of_path(m.figure)) for m in task.metrics if m.figure}
-    sums = {name: figure.none() for name, (_, figure) in judged.items()}
+    judged = {m.name: (m, estimators.of_path(m.estimator)) for m in task.metrics if m.estimator}
+    sums = {name: estimator.empty() for name, (_, estimator) in judged.items()}
     with quiet_stderr():
         model = _load(version)
     progress = _Progress()
@@ -105,17 +106,17 @@ def score(version: pathlib.Path, file: str) -> dict:
         predictions = model.outputs(texts)[task.head.prediction_key]
         for index, row in enumerate(some):
             label = estimators.as_label(row[task.head.label_key])
-            for name, (metric, figure) in judged.items():
+            for name, (metric, estimator) in judged.items():
                 said = predictions[index : index + 1]
-                sums[name] += figure.outcome(label, said, None, metric.label)
+                sums[name] += estimator.outcome(label, said, None, metric.class_id)
         progress.add(len(some))
     progress.end()
     scores = {}
-    for name, (_, figure) in judged.items():
-        interval = figure.interval(sums[name], task.confidence)
-        found = {"value": figure.value(sums[name]), **interval._asdict()}
+    for name, (_, estimator) in judged.items():
+        interval = estimator.interval(sums[name], task.confidence)
+        found = {"value": estimator.value(sums[name]), **interval._asdict()}
         scores[name] = {key: None if math.isnan(v) else v for key, v in found.items()}
-    return {"rows": len(rows), **scores}
+    return {"examples": len(rows), **scores}
 
 
 def _task_name(version: pathlib.Path) -> str:

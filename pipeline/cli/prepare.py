@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from components.common.errors import InputError
 from components.data import tfrecords
 from components.data.prepare import official_files, own_files, prepare
+from components.data.readers.reader import has_alignment, reader_of
 from components.spec.registry import load_task, task_names
 
 
@@ -22,9 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
     try:
         task = load_task(arguments.task)
-        if arguments.drop_misaligned and not task.data.misalignment:
+        if arguments.drop_misaligned and not has_alignment(reader_of(task.data)):
             raise InputError(
-                f"--drop-misaligned: no row of the task {task.name} says where its answer stands. "
+                f"--drop-misaligned: no example of the task {task.name} says where its answer stands. "
                 "Leave it out."
             )
         if arguments.train:

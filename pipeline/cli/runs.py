@@ -44,7 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _all(runs: list[Run]) -> Table:
     thresholds = _names(run.thresholds for run in runs)
-    judged = [name.removesuffix("_floor") for name in thresholds if name.endswith("_floor")]
+    bounds = [name for name in thresholds if not name.endswith(("_drop", "_increase"))]
+    judged = [name[4:] for name in bounds if name.startswith(("min_", "max_"))]
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("run", "started", "data", "encoder", *judged, "verdict", "version"):
         right = column == "run" or column in judged

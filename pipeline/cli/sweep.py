@@ -1,9 +1,9 @@
 """Tries learning rates, epochs and seeds on the train split alone: sweep --task TASK --data DIR
 
-Every combination is trained on the train split but for `--share` of its examples, and judged by its
-loss on those after the last epoch. What the gate judges by is never read, so that its figure stays
-the figure of a model that was not chosen by it. The learning rate is the encoder's; the head's is
-swept with --set head_learning_rate=.
+Every combination is trained on the train split but for `--validation-fraction` of its examples, and
+judged by its loss on those after the last epoch. What the gate judges by is never read, so that its
+metrics stay those of a model that was not chosen by it. The learning rate is the encoder's; the head's
+is swept with --set head_learning_rate=.
 
 Finished trainings stand in OUTPUT/TASK.jsonl, one a line; a sweep that is started again takes those up
 whose data, encoder, settings and code are the same. Prints mean and standard deviation over the seeds.
@@ -27,6 +27,7 @@ from components.common.errors import InputError
 from components.common.settings import parse_settings
 from components.models.bert.hub import resolve
 from components.models.bert.presets import DEFAULT_ENCODER
+from components.spec.heads import head_module
 from components.spec.registry import load_task
 from components.spec.task import Task
 from pipeline.fingerprint import code_sha256
@@ -46,8 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             # Seconds of imports, after what can be told without them.
             from components.tuning.sweep import report, sweep
 
-            head = type(tasks[0].head).__module__
-            code = code_sha256("components.training.trainer", head)
+            code = code_sha256("components.training.trainer", head_module(tasks[0].head))
             results = sweep(tasks, files, encoder, code, finished)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -82,7 +82,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--learning-rates", nargs="+", default=["5e-5", "1e-4", "2e-4"])
     parser.add_argument("--epochs", nargs="+", default=["2", "3", "4"])
     parser.add_argument("--seeds", nargs="+", default=["0", "1", "2"])
-    parser.add_argument("--share", default="0.2", help="of the train split, held out to judge by")
+    parser.add_argument(
+        "--validation-fraction", default="0.2", help="of the train split, held out to judge by"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--output", default="output/sweep")
     return parser.parse_args(arguments)
@@ -96,7 +98,7 @@ def combinations(options: argparse.Namespace) -> list[Task]:
     """
     task = load_task(options.task)
     every = itertools.product(options.seeds, options.learning_rates, options.epochs)
-    fixed = parse_settings(options.set) | {"validation_share": options.share}
+    fixed = parse_settings(options.set) | {"validation_fraction": options.validation_fraction}
     return [
         task.override(fixed | {"seed": seed, "learning_rate": rate, "epochs": epochs})
         for seed, rate, epochs in every

@@ -31,7 +31,7 @@ RESOURCES = {
     "ImportExampleGen": _BEAM,
     "StatisticsGen": _BEAM,
     "Transform": _BEAM,
-    "PieceStatistics": _BEAM,
+    "TokenStatistics": _BEAM,
     "Trainer": Resources(cpus=4, memory_gb=16, gpus=1),
     "Evaluator": _BEAM,
     "ServingCheck": _BEAM,  # TFX and the model, in two processes

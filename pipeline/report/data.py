@@ -1,6 +1,7 @@
 """What StatisticsGen counted, ExampleValidator found and DriftGate measured."""
 
 import dataclasses
+import json
 import pathlib
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
@@ -47,7 +48,8 @@ def anomalies(validator: Stage) -> list[str]:
 def distances(gate: Stage) -> list[Distance]:
     """The closest to its threshold first; of a gate that refused, too, which wrote none."""
     uris = {key: artifacts[0].uri for key, artifacts in gate.inputs.items()}
-    found = measure(uris["statistics"], uris["schema"], uris.get("previous"))
+    texts = json.loads(gate.parameters.get("text_features") or "[]")
+    found = measure(uris["statistics"], uris["schema"], texts, uris.get("previous"))
     return sorted(found, key=lambda d: d.value / d.threshold, reverse=True)
 
 

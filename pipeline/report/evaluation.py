@@ -13,7 +13,7 @@ class Bar:
     """One metric over one slice."""
 
     name: str
-    rows: int
+    examples: int
     metric: Measured
     is_judged: bool
 
@@ -44,12 +44,13 @@ def slice_groups(slices: Sequence[Sliced]) -> list[SliceGroup]:
         for metric in one.metrics:
             if metric.is_unknown and not metric.refused:
                 continue
-            bar = Bar(one.value, one.rows, metric, one.is_judged)
+            bar = Bar(one.value, one.examples, metric, one.is_judged)
             bars.setdefault((metric.name, one.slice), []).append(bar)
-    return [
-        SliceGroup(*key, sorted(group, key=lambda bar: bar.metric.candidate))
-        for key, group in bars.items()
-    ]
+    return [SliceGroup(*key, sorted(group, key=_badness)) for key, group in bars.items()]
+
+
+def _badness(bar: Bar) -> float:
+    return bar.metric.candidate if bar.metric.higher_is_better else -bar.metric.candidate
 
 
 def confusion_and_charts(evaluation: str) -> tuple[Confusion | None, list[Chart]]:

@@ -27,13 +27,13 @@ from pipeline.runs.metadata import Run, read_runs
 from pipeline.runs.metric_results import Measured, measured, overall, sliced
 
 _FOLDER = pathlib.Path(__file__).parent
-_ROWS_SHOWN = 300
+_EXAMPLES_SHOWN = 300
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
     """Attributes:
-    judged: the metrics that have a floor on the whole split.
+    judged: the metrics that have a bound on the whole split.
     """
 
     metrics: list[Measured]
@@ -43,7 +43,7 @@ class Evaluation:
 
     @property
     def judged(self) -> list[Measured]:
-        return [metric for metric in self.metrics if metric.floor is not None]
+        return [metric for metric in self.metrics if metric.bound is not None]
 
     @property
     def slices_refused(self) -> list[tuple[str, str, Measured]]:
@@ -53,11 +53,11 @@ class Evaluation:
 
 
 @dataclasses.dataclass(frozen=True)
-class RowGroup:
-    """rows: those shown, the ones that the candidate is surest of first, of `count` in all."""
+class ExampleGroup:
+    """examples: those shown, the ones that the candidate is surest of first, of `count` in all."""
 
     title: str
-    rows: list
+    examples: list
     count: int
 
 
@@ -86,7 +86,7 @@ def write_report(task_name: str, run: Run, output: str, compared: Sequence | Non
     """Writes `OUTPUT/reports/TASK-NUMBER.html` and returns its path.
 
     Args:
-      compared: ComparedRow of every row of the evaluated split; None leaves them out.
+      compared: ComparedExample of every example of the evaluated split; None leaves them out.
     """
     task = run.task(task_name)
     page = render(
@@ -94,7 +94,7 @@ def write_report(task_name: str, run: Run, output: str, compared: Sequence | Non
         run=run,
         started=time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started)),
         evaluation=_evaluation(task, run.evaluation) if run.evaluation else None,
-        row_groups=None if compared is None else row_groups(compared),
+        example_groups=None if compared is None else example_groups(compared),
         curves=_curves(run),
         counts=_counts(run),
         anomalies=_anomalies(run),
@@ -124,22 +124,26 @@ def render(**facts) -> str:
     )
 
 
-def row_groups(compared: Sequence) -> list[RowGroup]:
-    """Of rows that the candidate and the baseline answered; those that both got right are left out."""
-    wrong = [row for row in compared if not row.candidate.right]
-    if not any(row.baseline for row in compared):
+def example_groups(compared: Sequence) -> list[ExampleGroup]:
+    """Groups examples by who answered them wrong; those that both models got right are left out."""
+    wrong = [example for example in compared if not example.candidate.right]
+    if not any(example.baseline for example in compared):
         return [_group("Wrong", wrong)]
-    won = [row for row in compared if row.candidate.right and not row.baseline.right]
+    won = [
+        example for example in compared if example.candidate.right and not example.baseline.right
+    ]
     return [
-        _group("Lost: the baseline was right", [row for row in wrong if row.baseline.right]),
+        _group(
+            "Lost: the baseline was right", [example for example in wrong if example.baseline.right]
+        ),
         _group("Won: the baseline was wrong", won),
-        _group("Wrong in both", [row for row in wrong if not row.baseline.right]),
+        _group("Wrong in both", [example for example in wrong if not example.baseline.right]),
     ]
 
 
-def _group(title: str, rows: list) -> RowGroup:
-    surest = sorted(rows, key=lambda row: -row.candidate.confidence)
-    return RowGroup(title, surest[:_ROWS_SHOWN], len(rows))
+def _group(title: str, examples: list) -> ExampleGroup:
+    surest = sorted(examples, key=lambda example: -example.candidate.confidence)
+    return ExampleGroup(title, surest[:_EXAMPLES_SHOWN], len(examples))
 
 
 def _evaluation(task: Task, folder: str) -> Evaluation:

@@ -1,6 +1,6 @@
 """The model that the candidate is held against."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.components.evaluator import constants
@@ -25,8 +25,8 @@ class Anchor(ResolverStrategy):
     it when a run is repeated, and the Evaluator would run again, and compare a model with itself.
     """
 
-    def __init__(self, metrics: Sequence[str]):
-        """metrics: those that the gate has a threshold on."""
+    def __init__(self, metrics: Mapping[str, bool]):
+        """metrics: those that the gate has a threshold on, and whether higher is better."""
         self._metrics = metrics
 
     def resolve_artifacts(self, store, input_dict):
@@ -67,8 +67,12 @@ class Anchor(ResolverStrategy):
 
 def moves_anchor(found: list[Change]) -> bool:
     """Whether a model is clearly better than its baseline in one metric and worse in none."""
-    clearly = [c.value > CLEARLY * (c.value - c.interval.lower) for c in found]
+    clearly = [_gain(c) > CLEARLY * abs(c.value - c.interval.lower) for c in found]
     return any(clearly) and not any(change.verdict == "worse" for change in found)
+
+
+def _gain(change: Change) -> float:
+    return change.value if change.higher_is_better else -change.value
 
 
 def is_there(artifact) -> bool:

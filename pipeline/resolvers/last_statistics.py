@@ -1,4 +1,4 @@
-"""What DriftGate compares: statistics of the word pieces, and those of the last blessed model."""
+"""What DriftGate compares: statistics of the tokens, and those of the last blessed model."""
 
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
@@ -18,7 +18,8 @@ def statistics_options(config: PipelineConfig) -> tfdv.StatsOptions:
     Without the thresholds, so that statistics do not depend on them.
     """
     file = SCHEMA_DIRECTORY / f"{config.task.name}.pbtxt"
-    schema = comparators(text_format.Parse(file.read_text(), schema_pb2.Schema()))
+    read = text_format.Parse(file.read_text(), schema_pb2.Schema())
+    schema = comparators(read, config.task.head.text_features)
     for feature in schema.feature:
         feature.ClearField("drift_comparator")
         feature.ClearField("skew_comparator")

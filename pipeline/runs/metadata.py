@@ -9,8 +9,10 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.common.errors import InputError
+from components.spec.metrics import SliceBound
 from components.spec.registry import load_task
-from components.spec.task import SliceFloor, Task
+from components.spec.renamed import with_present_names
+from components.spec.task import Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +80,10 @@ class Run:
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
-        return self._configured("hyperparameters", ["", "", {}])[2]
+        found = self._configured("hyperparameters", {})
+        if isinstance(found, list):  # of a run before 0.2: module, class, fields
+            found = found[2]
+        return with_present_names(found)
 
     @property
     def code(self) -> dict[str, str]:
@@ -254,8 +259,8 @@ def _plain(properties) -> dict[str, Any]:
 
 def _thresholds(eval_config: dict[str, Any]) -> dict[str, Any]:
     """eval_config: TFMA's EvalConfig as JSON, as `pipeline/eval_config.py` makes it."""
-    floors = _slice_floors(eval_config)
-    settings: dict[str, Any] = {"slice_floors": floors} if floors else {}
+    bounds = _slice_bounds(eval_config)
+    settings: dict[str, Any] = {"slice_bounds": bounds} if bounds else {}
     for metric in (m for spec in eval_config["metrics_specs"] for m in spec["metrics"]):
         config = json.loads(metric.get("config") or "{}")
         if "confidence" in config:
@@ -263,21 +268,30 @@ def _thresholds(eval_config: dict[str, Any]) -> dict[str, Any]:
         for per_slice in metric.get("per_slice_thresholds", []):
             asked = per_slice["threshold"]
             if "value_threshold" in asked:
-                floor = asked["value_threshold"].get("lower_bound", 0.0)
-                settings[f"{config['name']}_floor"] = floor
+                side, bound = _bound(asked["value_threshold"])
+                settings[f"{side}_{config['name']}"] = bound
             if "change_threshold" in asked:
-                name = config["name"].removesuffix("_upper")
-                settings[f"{name}_margin"] = -asked["change_threshold"].get("absolute", 0.0) + 0.0
+                name, _, case = config["name"].rpartition("_")
+                worst = "drop" if case == "upper" else "increase"
+                absolute = asked["change_threshold"].get("absolute", 0.0)
+                settings[f"max_{name}_{worst}"] = abs(absolute)
     return settings
 
 
-def _slice_floors(eval_config: dict[str, Any]) -> str:
-    """As `--set slice_floors=` takes them."""
+def _bound(threshold: dict[str, Any]) -> tuple[str, float]:
+    """Reads the side and value of TFMA's bound, of which JSON leaves out one that is 0."""
+    if "upper_bound" in threshold:
+        return "max", threshold["upper_bound"]
+    return "min", threshold.get("lower_bound", 0.0)
+
+
+def _slice_bounds(eval_config: dict[str, Any]) -> str:
+    """As `--set slice_bounds=` takes them."""
     return ",".join(
-        str(SliceFloor(name.removesuffix("_judged"), *where, floor))
+        str(SliceBound(name.removesuffix("_judged"), *where, bound))
         for spec in eval_config["metrics_specs"]
         for name, per_slice in spec.get("per_slice_thresholds", {}).items()
         for asked in per_slice["thresholds"]
         for where in asked["slicing_specs"][0]["feature_values"].items()
-        for floor in [asked["threshold"]["value_threshold"].get("lower_bound", 0.0)]
+        for _, bound in [_bound(asked["threshold"]["value_threshold"])]
     )

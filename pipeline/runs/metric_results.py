@@ -1,10 +1,10 @@
 """What the Evaluator found, read from TFMA's own files."""
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from components.evaluation.intervals import Interval
-from components.evaluation.paired import JUDGED, LEAST_ROWS, LOWER, UPPER
+from components.evaluation.paired import JUDGED, LEAST_EXAMPLES, LOWER, UPPER
 from components.evaluation.tfma_results import SliceKey, metrics_by_slice, refusals
 from components.spec.task import Task
 
@@ -16,14 +16,16 @@ class Change:
     value: float
     interval: Interval
 
+    higher_is_better: bool = True
+
     @property
     def verdict(self) -> str:
         """better, worse or, where the interval holds 0, same within noise; unknown without one."""
         if not self.interval.is_known:
             return "unknown"
-        if self.interval.lower > 0:
-            return "better"
-        return "worse" if self.interval.upper < 0 else "same within noise"
+        if self.interval.lower <= 0 <= self.interval.upper:
+            return "same within noise"
+        return "better" if (self.interval.lower > 0) == self.higher_is_better else "worse"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Measured:
       interval: of the candidate, None for a metric without one.
       baseline: of the last blessed model before it, None when there was none.
       change: None for a metric without an interval, and without a baseline.
-      floor: the least that may be pushed, None where the task asks nothing.
+      bound: the least that may be pushed, the most where lower is better; None where the task asks
+        nothing.
       refused: why the gate refused it, None when it did not.
     """
 
@@ -44,42 +47,43 @@ class Measured:
     interval: Interval | None
     baseline: float | None
     change: Change | None
-    floor: float | None
+    bound: float | None
+    higher_is_better: bool
     refused: str | None
 
     @property
     def is_unknown(self) -> bool:
-        """Whether the rows do not tell, as those of one class tell nothing of a ranking."""
+        """Whether the examples do not tell, as those of one class tell nothing of a ranking."""
         return self.interval is not None and not self.interval.is_known
 
 
 @dataclasses.dataclass(frozen=True)
 class Sliced:
-    """The metrics that the gate has a threshold on, over the rows of one kind.
+    """The metrics that the gate has a threshold on, over the examples of one kind.
 
     Attributes:
       slice: its name, as "overlap".
-      value: of the rows in it, as "40-54".
-      rows: how many there are.
-      metrics: floors are None but where the task has one on the slice.
+      value: of the examples in it, as "40-54".
+      examples: how many there are.
+      metrics: bounds are None but where the task has one on the slice.
     """
 
     slice: str
     value: str
-    rows: int
+    examples: int
     metrics: list[Measured]
 
     @property
     def is_judged(self) -> bool:
-        """Whether there are rows enough to say anything."""
-        return self.rows >= LEAST_ROWS
+        """Whether there are examples enough to say anything."""
+        return self.examples >= LEAST_EXAMPLES
 
 
 def sliced(task: Task, evaluation: str) -> list[Sliced]:
     """By slice in the task's order, then by value."""
     candidate, baseline = (metrics_by_slice(evaluation, m) for m in ("candidate", "baseline"))
-    floors = {(f.slice, f.value, f.metric): f.floor for f in task.slice_floors}
-    names = dict.fromkeys([*task.thresholds, *(f.metric for f in task.slice_floors)])
+    bounds = {(b.slice, b.value, b.metric): b.bound for b in task.slice_bounds}
+    names = dict.fromkeys([*task.thresholds, *(b.metric for b in task.slice_bounds)])
     refused = refusals(evaluation)
     found = []
     for key in sorted(candidate, key=str):
@@ -88,9 +92,9 @@ def sliced(task: Task, evaluation: str) -> list[Sliced]:
         (where,) = key
         metrics = []
         for name in names:
-            bare = _measured(name, candidate[key], baseline.get(key, {}))
-            judged = dataclasses.replace(bare, floor=floors.get((*where, name)))
-            reason = _below_floor(judged, refused.get((key, name + JUDGED)))
+            bare = _measured(task, name, candidate[key], baseline.get(key, {}))
+            judged = dataclasses.replace(bare, bound=bounds.get((*where, name)))
+            reason = _beyond_bound(judged, refused.get((key, name + JUDGED)))
             metrics.append(dataclasses.replace(judged, refused=reason))
         found.append(Sliced(*where, int(candidate[key]["examples"]), metrics))
     order = {name: place for place, name in enumerate(task.slices)}
@@ -109,35 +113,44 @@ def measured(task: Task, evaluation: str) -> list[Measured]:
     found = []
     for metric in task.metrics:
         threshold = task.thresholds.get(metric.name)
-        bare = _measured(metric.name, candidate, baseline)
-        bare = dataclasses.replace(bare, floor=threshold and threshold.floor)
+        bare = _measured(task, metric.name, candidate, baseline)
+        bare = dataclasses.replace(bare, bound=threshold and threshold.bound)
         found.append(dataclasses.replace(bare, refused=_reason(bare, task, refused)))
     return found
 
 
-def changes(evaluation: str, names: Collection[str]) -> list[Change]:
-    """Of these metrics, those that have one; none where the candidate had no baseline."""
+def changes(evaluation: str, metrics: Mapping[str, bool]) -> list[Change]:
+    """Reads the changes of metrics that have one; none where the candidate had no baseline.
+
+    Args:
+      metrics: name -> whether higher is better.
+    """
     candidate = overall(evaluation, "candidate")
-    found = [_change(candidate, name) for name in names]
+    found = [_change(candidate, name, higher) for name, higher in metrics.items()]
     return [change for change in found if change]
 
 
-def _measured(name: str, candidate: dict[str, float], baseline: dict[str, float]) -> Measured:
-    """Without floor and refusal."""
+def _measured(
+    task: Task, name: str, candidate: dict[str, float], baseline: dict[str, float]
+) -> Measured:
+    """Without bound and refusal."""
+    metric = task.metric(name)
+    higher_is_better = not metric or metric.higher_is_better
     return Measured(
         name=name,
         candidate=candidate[name],
         interval=_interval(candidate, name, ""),
         baseline=baseline.get(name),
-        change=_change(candidate, name),
-        floor=None,
+        change=_change(candidate, name, higher_is_better),
+        bound=None,
+        higher_is_better=higher_is_better,
         refused=None,
     )
 
 
-def _change(values: dict[str, float], name: str) -> Change | None:
+def _change(values: dict[str, float], name: str, higher_is_better: bool) -> Change | None:
     interval = _interval(values, name, "_diff")
-    return interval and Change(values[f"{name}_diff"], interval)
+    return interval and Change(values[f"{name}_diff"], interval, higher_is_better)
 
 
 def _interval(values: dict[str, float], name: str, suffix: str) -> Interval | None:
@@ -151,21 +164,21 @@ def overall(evaluation: str, model: str) -> dict[str, float]:
 
 
 def _reason(measured: Measured, task: Task, refused: dict[tuple[SliceKey, str], str]) -> str | None:
-    """Why the gate refused the metric: for its floor, for its change from the baseline, or both."""
-    reasons = [_below_floor(measured, refused.get(((), measured.name)))]
-    if ((), measured.name + UPPER) in refused and measured.change:
+    """Why the gate refused the metric: for its bound, for its change from the baseline, or both."""
+    reasons = [_beyond_bound(measured, refused.get(((), measured.name)))]
+    best_case = UPPER if measured.higher_is_better else LOWER
+    if ((), measured.name + best_case) in refused and measured.change:
         lower, upper = measured.change.interval
         reasons.append(
-            f"is worse than the baseline by more than {task.thresholds[measured.name].margin:g}: "
+            f"is worse than the baseline by more than {task.thresholds[measured.name].max_worsening:g}: "
             f"{measured.change.value:+.4f}, {task.confidence:.0%} interval {lower:+.4f} to {upper:+.4f}"
         )
     return "; ".join(filter(None, reasons)) or None
 
 
-def _below_floor(measured: Measured, message: str | None) -> str | None:
+def _beyond_bound(measured: Measured, message: str | None) -> str | None:
     """message: TFMA's, None where it did not refuse."""
     if message is None:
         return None
-    return (
-        message or f"{measured.candidate:.4f} is not at or above the floor of {measured.floor:.4f}"
-    )
+    side = "at or above" if measured.higher_is_better else "at or below"
+    return message or f"{measured.candidate:.4f} is not {side} {measured.bound:.4f}"

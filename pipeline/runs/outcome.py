@@ -15,7 +15,7 @@ from pipeline.runs.metric_results import Measured, Sliced, measured, sliced
 class Outcome:
     """Attributes:
     metrics: in the task's order.
-    slices: the same over the rows of one kind each; judged where the task has a floor on it.
+    slices: the same over the examples of one kind each; judged where the task has a bound on it.
     blessed: whether the gate let the candidate through.
     measured: what ServingCheck measured of it, "" where it was not asked.
     unservable: why ServingCheck refused it, "" where it did not.

@@ -8,17 +8,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from components.evaluation.intervals import Interval
-from components.evaluation.paired import LEAST_ROWS
+from components.evaluation.paired import LEAST_EXAMPLES
 from pipeline.config import PipelineConfig
 from pipeline.runs.metric_results import Measured
 from pipeline.runs.outcome import Outcome
 from pipeline.runs.terminal import Terminal
 
 
-def print_heading(terminal: Terminal, config: PipelineConfig, rows: dict[str, int]) -> None:
-    counts = ", ".join(f"{count:,} {split}" for split, count in rows.items())
+def print_heading(terminal: Terminal, config: PipelineConfig, examples: dict[str, int]) -> None:
+    counts = ", ".join(f"{count:,} {split}" for split, count in examples.items())
     terminal.say(
-        f"[bold]{config.task.name}[/] with [bold]{config.encoder.handle}[/], {counts} rows; "
+        f"[bold]{config.task.name}[/] with [bold]{config.encoder.handle}[/], {counts} examples; "
         f"the gate judges {config.eval_split}"
     )
     terminal.say(f"  log: {terminal.log_path}", style="dim")
@@ -27,10 +27,10 @@ def print_heading(terminal: Terminal, config: PipelineConfig, rows: dict[str, in
 def print_summary(
     terminal: Terminal, config: PipelineConfig, outcome: Outcome, report: str, seconds: float
 ) -> None:
-    """Metrics against floors and baseline, where things are, what to do next, the verdict."""
+    """Metrics against bounds and baseline, where things are, what to do next, the verdict."""
     terminal.say()
     terminal.console.print(_metrics_table(config, outcome))
-    if judged := [m for m in outcome.metrics if m.change and m.floor is not None]:
+    if judged := [m for m in outcome.metrics if m.change and m.bound is not None]:
         terminal.console.print(_changes_table(config, judged))
     for metric in outcome.metrics:
         if metric.refused:
@@ -59,7 +59,7 @@ def print_summary(
 
 
 def _metrics_table(config: PipelineConfig, outcome: Outcome) -> Table:
-    figures = ("candidate", _interval_of(config), "baseline", "floor")
+    figures = ("candidate", _interval_of(config), "baseline", "bound")
     table = _table("metric", *figures, "")
     for metric in outcome.metrics:
         verdict = "[red]refused[/]" if metric.refused else "[green]ok[/]"
@@ -68,14 +68,14 @@ def _metrics_table(config: PipelineConfig, outcome: Outcome) -> Table:
             _number(metric.candidate),
             _range(metric.interval, ""),
             _number(metric.baseline),
-            _number(metric.floor),
-            "" if metric.floor is None else verdict,
+            _bound(metric),
+            "" if metric.bound is None else verdict,
         )
     return table
 
 
 def _changes_table(config: PipelineConfig, judged: list[Measured]) -> Table:
-    table = _table("on the same rows", "change", _interval_of(config), "against the baseline")
+    table = _table("on the same examples", "change", _interval_of(config), "against the baseline")
     for metric in judged:
         change = metric.change
         table.add_row(
@@ -85,15 +85,17 @@ def _changes_table(config: PipelineConfig, judged: list[Measured]) -> Table:
 
 
 def _slices_refused(outcome: Outcome) -> list[str]:
-    """What the gate said of the slices that have a floor, but of those that reach it."""
+    """What the gate said of the slices that have a bound, but of those within it."""
     lines = []
     for s in outcome.slices:
         for metric in s.metrics:
             what = f"{metric.name} where {s.slice} is {s.value}"
             if metric.refused:
                 lines.append(f"[red]refused:[/] {what} {metric.refused}")
-            elif metric.floor is not None and not s.is_judged:
-                lines.append(f"not judged:  {what}, of {s.rows} rows; {LEAST_ROWS} are enough")
+            elif metric.bound is not None and not s.is_judged:
+                lines.append(
+                    f"not judged:  {what}, of {s.examples} examples; {LEAST_EXAMPLES} are enough"
+                )
     return lines
 
 
@@ -102,11 +104,12 @@ def _weakest(outcome: Outcome) -> str | None:
     known = [s for s in outcome.slices if s.is_judged and not s.metrics[0].is_unknown]
     if not known:
         return None
-    weakest = min(known, key=lambda s: s.metrics[0].candidate)
+    sign = 1 if known[0].metrics[0].higher_is_better else -1
+    weakest = min(known, key=lambda s: sign * s.metrics[0].candidate)
     metric = weakest.metrics[0]
     return (
         f"{metric.name} {metric.candidate:.4f} ({_range(metric.interval, '')}) on the "
-        f"{weakest.rows} rows where {weakest.slice} is {weakest.value}"
+        f"{weakest.examples} examples where {weakest.slice} is {weakest.value}"
     )
 
 
@@ -128,6 +131,13 @@ def _range(interval: Interval | None, sign: str) -> str:
     if not interval or not interval.is_known:
         return "-"
     return " .. ".join(f"{bound:{sign}.4f}" for bound in interval)
+
+
+def _bound(metric: Measured) -> str:
+    """At least, or at most, what may be pushed."""
+    if metric.bound is None:
+        return "-"
+    return f"{'≥' if metric.higher_is_better else '≤'} {_number(metric.bound)}"
 
 
 def _number(value: float | None, sign: str = "") -> str:

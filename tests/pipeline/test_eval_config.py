@@ -5,14 +5,14 @@ import pytest
 
 from components.common.errors import InputError
 from components.data.tfrecords import write_records
+from components.spec.metrics import SliceBound, Threshold
 from components.spec.registry import load_task
-from components.spec.task import SliceFloor, Threshold
-from pipeline.eval_config import check_slice_rows, eval_config
+from pipeline.eval_config import check_slice_examples, eval_config
 from pipeline.fingerprint import code_sha256
 
 
 def test_thresholds_bind_to_the_whole_split_only():
-    changes = {"accuracy_floor": "0.8", "f1_margin": "0.01", "confidence": "0.9"}
+    changes = {"min_accuracy": "0.8", "max_f1_drop": "0.01", "confidence": "0.9"}
     config = eval_config(load_task("mrpc").override(changes))
     bound = {}
     for spec in config.metrics_specs:
@@ -44,20 +44,20 @@ def test_thresholds_bind_to_the_whole_split_only():
         ({"thresholds": {}}, "has no thresholds"),
         ({"thresholds": {"acuracy": Threshold(0.5)}}, "'acuracy'.*Those are: accuracy, "),
         ({"thresholds": {"calibration": Threshold(0.5)}}, "'calibration'"),
-        ({"thresholds": {"f1": Threshold(float("nan"))}}, "f1_floor is nan"),
-        ({"thresholds": {"f1": Threshold(0.5, float("nan"))}}, "f1_margin is nan"),
-        ({"thresholds": {"f1": Threshold(0.5, -0.01)}}, "f1_margin is -0.01"),
-        ({"thresholds": {"f1": Threshold(0.5, float("inf"))}}, "f1_margin is inf"),
+        ({"thresholds": {"f1": Threshold(float("nan"))}}, "min_f1 is nan"),
+        ({"thresholds": {"f1": Threshold(0.5, float("nan"))}}, "max_f1_drop is nan"),
+        ({"thresholds": {"f1": Threshold(0.5, -0.01)}}, "max_f1_drop is -0.01"),
+        ({"thresholds": {"f1": Threshold(0.5, float("inf"))}}, "max_f1_drop is inf"),
         ({"slices": ("word",)}, "a slice 'word'.*There are: words, .*label"),
         (
-            {"slice_floors": (SliceFloor("f1", "word", "55+", 0.5),)},
+            {"slice_bounds": (SliceBound("f1", "word", "55+", 0.5),)},
             "no slice 'word'.*has: label, ",
         ),
         (
-            {"slice_floors": (SliceFloor("calibration", "words", "55+", 0.5),)},
+            {"slice_bounds": (SliceBound("calibration", "words", "55+", 0.5),)},
             "calibration:words:55.*accuracy, ",
         ),
-        ({"slice_floors": (SliceFloor("f1", "words", "55+", float("nan")),)}, "must be a number"),
+        ({"slice_bounds": (SliceBound("f1", "words", "55+", float("nan")),)}, "must be a number"),
         ({"confidence": 95.0}, "confidence is 95.0"),
         ({"confidence": float("nan")}, "confidence is nan"),
     ],
@@ -75,7 +75,7 @@ def test_every_slice_of_a_task_is_computed():
 
 def test_a_floor_of_a_slice_binds_there_and_nowhere_else():
     floors = "f1:words:35-44:0.5,accuracy:label:0:0.7"
-    config = eval_config(load_task("mrpc").override({"slice_floors": floors}))
+    config = eval_config(load_task("mrpc").override({"slice_bounds": floors}))
     bound = {
         name: [
             (dict(spec.feature_values), asked.threshold.value_threshold.lower_bound.value)
@@ -97,11 +97,11 @@ def test_a_floor_of_a_slice_without_a_row_is_refused_with_the_slices_there_are(t
     write_records(str(tmp_path / "eval"), rows)
 
     def check(floors: str) -> None:
-        task = load_task("mrpc").override({"slice_floors": floors})
-        check_slice_rows(task, str(tmp_path / "eval"))
+        task = load_task("mrpc").override({"slice_bounds": floors})
+        check_slice_examples(task, str(tmp_path / "eval"))
 
     check("f1:label:1:0.5,accuracy:numbers:differ:0.5,accuracy:overlap:70+:0.5")
-    with pytest.raises(InputError, match=r"There|there are: 0 \(1 rows\), 1 \(1 rows\)"):
+    with pytest.raises(InputError, match=r"There|there are: 0 \(1 examples\), 1 \(1 examples\)"):
         check("f1:label:2:0.5")
     with pytest.raises(InputError, match=r"f1:numbers:difer:0.5.*differ \(2 rows\)"):
         check("f1:numbers:difer:0.5")
@@ -111,7 +111,7 @@ def test_a_slice_that_reads_what_rows_do_not_have_is_refused(tmp_path):
     write_records(str(tmp_path / "eval"), [{"premise": "He won .", "hypothesis": ".", "label": 0}])
     task = dataclasses.replace(load_task("mrpc"), slices=("label", "words"))
     with pytest.raises(InputError, match="'words' of the task mrpc reads 'sentence1'"):
-        check_slice_rows(task, str(tmp_path / "eval"))
+        check_slice_examples(task, str(tmp_path / "eval"))
 
 
 def test_the_signature_that_is_served_is_the_one_that_is_judged():

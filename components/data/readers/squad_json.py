@@ -3,13 +3,15 @@
 import codecs
 import gzip
 import json
+import os
 import zlib
 from collections.abc import Iterator
 from typing import Any
 
 from components.common.errors import InputError
 from components.data.readers.tsv import bad_field
-from components.spec.task import LocatedRow, Row
+from components.spec.data_source import DataSource, Example, LocatedExample
+from components.spec.heads import HeadConfig
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _LAYOUT = (
@@ -24,10 +26,24 @@ _KINDS = {str: "a string", int: "a whole number", list: "a list", dict: "an obje
 _SHOWN_CHARACTERS = 80
 
 
-def read_questions(path: str) -> Iterator[LocatedRow]:
-    """The questions of a file, one a row.
+def read_official(
+    folder: str, source: DataSource, head: HeadConfig
+) -> dict[str, list[LocatedExample]]:
+    """Reads the official files, which are train and dev; dev is the eval split."""
+    splits = zip(("train", "eval"), source.files)
+    return {split: list(read_file(os.path.join(folder, file.name), head)) for split, file in splits}
 
-    A row has id, title ("" where the article has none), question and context (str), answer_text
+
+def read_file(path: str, head: HeadConfig) -> Iterator[LocatedExample]:
+    """Reads a file, see `read_questions`; the features are SQuAD's, whatever the head."""
+    del head
+    return read_questions(path)
+
+
+def read_questions(path: str) -> Iterator[LocatedExample]:
+    """Reads the questions of a file, one an example.
+
+    An example has id, title ("" where the article has none), question and context (str), answer_text
     (list of str, all reference answers) and answer_start (list of int: where each starts in the
     context, in Unicode code points). Whether they do start there, `misalignment` says.
 
@@ -59,17 +75,17 @@ def read_questions(path: str) -> Iterator[LocatedRow]:
         )
 
 
-def misalignment(row: Row) -> str | None:
+def misalignment(example: Example) -> str | None:
     """What is wrong with the first answer that does not stand in the context where it should.
 
     Args:
-      row: of `read_questions`.
+      example: of `read_questions`.
 
     Returns:
       Field, value found and value expected; None where all answers stand where they should.
     """
-    context = row["context"]
-    for index, (text, start) in enumerate(zip(row["answer_text"], row["answer_start"])):
+    context = example["context"]
+    for index, (text, start) in enumerate(zip(example["answer_text"], example["answer_start"])):
         if not text.strip():
             return f"field 'answers[{index}].text': {_shown(text)} is empty"
         field = f"field 'answers[{index}].answer_start'"

@@ -1,13 +1,39 @@
-"""Tab-separated text, taken as it is: a quotation mark is data, and no white space is touched."""
+"""Tab-separated text, taken as it is: a quotation mark is data, and no white space is touched.
+
+As a reader, it reads the columns that a classification's head names.
+"""
 
 import codecs
 import re
 from collections.abc import Iterator, Sequence
 
 from components.common.errors import InputError
+from components.spec.data_source import LocatedExample
+from components.spec.heads import HeadConfig, SequenceClassification
 
 # Where a line stands ("train.tsv:17"), and its fields by column name.
 Line = tuple[str, dict[str, str]]
+
+
+def read_file(path: str, head: HeadConfig) -> Iterator[LocatedExample]:
+    """Reads a file with a column for each text and one for the label, a class's name or position.
+
+    Raises:
+      InputError: at the first line that is not what it should be.
+    """
+    if not isinstance(head, SequenceClassification):
+        raise InputError(f"{path}: a table has no answers of the kind {head.kind}.")
+    names = head.text_features
+    for line in read_table(path, [(*names, head.label_feature)]):
+        example = {name: text(line, name) for name in names}
+        yield line[0], {**example, head.label_feature: _class_id(line, head)}
+
+
+def _class_id(line: Line, head: SequenceClassification) -> int:
+    value = line[1][head.label_feature]
+    if value in head.classes:
+        return head.classes.index(value)
+    return whole_number(line, head.label_feature, limit=len(head.classes))
 
 
 def read_table(path: str, layouts: Sequence[Sequence[str]]) -> Iterator[Line]:

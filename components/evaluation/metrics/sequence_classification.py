@@ -1,37 +1,66 @@
 """Metrics of classes, all of them TFMA's or Keras' own, and what their intervals come from."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from components.evaluation import estimators
-from components.spec.task import Metric
+from components.evaluation.answer import Answer
+from components.spec.heads import SequenceClassification
+from components.spec.metrics import Metric
 
-# Least probability that the loss of a row is counted with, as in Keras.
+# Least probability that the loss of an example is counted with, as in Keras.
 _EPSILON = 1e-7
 
 
-def of_two_classes(positive: int = 1) -> tuple[Metric, ...]:
-    """The usual ones for a softmax over two classes; all but the first three are about `positive`."""
-    return (
+def metrics(head: SequenceClassification) -> tuple[Metric, ...]:
+    """Returns the usual metrics of a softmax; of two classes, also those about the positive one."""
+    every = (
         Metric("examples", "ExampleCount"),
-        Metric("accuracy", "SparseCategoricalAccuracy", figure=f"{__name__}.ACCURACY"),
-        Metric("loss", "SparseCategoricalCrossentropy", figure=f"{__name__}.LOSS"),
-        Metric("f1", "F1Score", label=positive, figure=f"{__name__}.F1"),
-        Metric("precision", "Precision", label=positive, figure=f"{__name__}.PRECISION"),
-        Metric("recall", "Recall", label=positive, figure=f"{__name__}.RECALL"),
-        Metric("auc", "AUC", label=positive, figure=f"{__name__}.AUC"),
-        Metric("calibration", "Calibration", label=positive),
+        Metric("accuracy", "SparseCategoricalAccuracy", estimator=f"{__name__}.ACCURACY"),
+        Metric(
+            "loss",
+            "SparseCategoricalCrossentropy",
+            estimator=f"{__name__}.LOSS",
+            higher_is_better=False,
+        ),
+    )
+    if len(head.classes) > 2:
+        return every
+    positive = head.positive_class
+    return (
+        *every,
+        Metric("f1", "F1Score", class_id=positive, estimator=f"{__name__}.F1"),
+        Metric("precision", "Precision", class_id=positive, estimator=f"{__name__}.PRECISION"),
+        Metric("recall", "Recall", class_id=positive, estimator=f"{__name__}.RECALL"),
+        Metric("auc", "AUC", class_id=positive, estimator=f"{__name__}.AUC"),
+        Metric("calibration", "Calibration", class_id=positive),
     )
 
 
-def plots_of_two_classes(positive: int = 1) -> tuple[Metric, ...]:
-    """Confusion at every threshold, and calibration, of the class `positive`.
+def plots(head: SequenceClassification) -> tuple[Metric, ...]:
+    """Returns confusion at every threshold, and calibration, of the positive one of two classes.
 
     TFMA puts the two together by these names, its own; of plots with others it shows one.
     """
+    if len(head.classes) > 2:
+        return ()
     return (
-        Metric("confusion_matrix_plot", "ConfusionMatrixPlot", label=positive),
-        Metric("calibration_plot", "CalibrationPlot", label=positive),
+        Metric("confusion_matrix_plot", "ConfusionMatrixPlot", class_id=head.positive_class),
+        Metric("calibration_plot", "CalibrationPlot", class_id=head.positive_class),
     )
+
+
+def judge(outputs: Mapping[str, Any], expected: Sequence[str]) -> Answer:
+    """Judges the answer to one example.
+
+    Args:
+      outputs: of the model, NumPy values of one example.
+      expected: the label, as text.
+    """
+    label = str(outputs["label"])
+    return Answer(label, float(outputs["probabilities"].max()), label in expected)
 
 
 def _is_right(label: np.ndarray, probabilities: np.ndarray) -> float:
@@ -42,9 +71,9 @@ def _loss(label: np.ndarray, probabilities: np.ndarray) -> float:
     return float(-np.log(np.clip(probabilities.flat[label.item()], _EPSILON, 1 - _EPSILON)))
 
 
-ACCURACY = estimators.Share(_is_right)
+ACCURACY = estimators.Fraction(_is_right)
 LOSS = estimators.Mean(_loss)
 F1 = estimators.OfClass(estimators.f1_of_class)
-PRECISION = estimators.ShareOfClass(estimators.precision_of_class, estimators.said_to_be)
-RECALL = estimators.ShareOfClass(estimators.recall_of_class, estimators.of_the_class)
+PRECISION = estimators.FractionOfClass(estimators.precision_of_class, estimators.said_to_be)
+RECALL = estimators.FractionOfClass(estimators.recall_of_class, estimators.of_the_class)
 AUC = estimators.Ranking()

@@ -9,26 +9,37 @@ import dataclasses
 import functools
 import re
 import string
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from components.common.errors import InputError
-from components.evaluation.estimators import Mean, Share
-from components.spec.task import Metric
+from components.evaluation.answer import Answer
+from components.evaluation.estimators import Fraction, Mean
+from components.spec.heads import SpanExtraction
+from components.spec.metrics import Metric
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 
 
-def of_answers() -> tuple[Metric, ...]:
-    """The two of SQuAD, as fractions between 0 and 1, and how many questions they are the mean of."""
+def metrics(head: SpanExtraction) -> tuple[Metric, ...]:
+    """Returns the two of SQuAD, as fractions between 0 and 1, and of how many questions."""
+    del head
     module = "components.evaluation.metrics.answers"
+    exact_match, f1 = f"{__name__}.EXACT_MATCH", f"{__name__}.F1"
     return (
         Metric("examples", "ExampleCount"),
-        Metric("exact_match", "AnswerExactMatch", module=module, figure=f"{__name__}.EXACT_MATCH"),
-        Metric("f1", "AnswerF1", module=module, figure=f"{__name__}.F1"),
+        Metric("exact_match", "AnswerExactMatch", module=module, estimator=exact_match),
+        Metric("f1", "AnswerF1", module=module, estimator=f1),
     )
+
+
+def judge(outputs: Mapping[str, Any], expected: Sequence[str]) -> Answer:
+    """Judges the answer to one question; see `sequence_classification.judge`."""
+    text = _text(outputs["answer"])
+    return Answer(text, float(outputs["score"]), exact_match(text, expected) == 1.0)
 
 
 def exact_match(prediction: str, references: Collection[str]) -> float:
@@ -103,5 +114,5 @@ def _text(value: bytes) -> str:
     return value.decode(errors="replace")
 
 
-EXACT_MATCH = Share(OfServed(exact_match))
+EXACT_MATCH = Fraction(OfServed(exact_match))
 F1 = Mean(OfServed(f1))

@@ -8,7 +8,7 @@ import pytest
 
 from components.common.errors import InputError
 from components.data import download
-from components.spec.task import OfficialFile
+from components.spec.data_source import OfficialFile
 
 CONTENT = b"published\n" * 1_000
 

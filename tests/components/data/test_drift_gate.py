@@ -17,6 +17,7 @@ from components.data.drift_gate import DriftGate, comparators
 
 SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "schema" / "mrpc.pbtxt"
 LAST = "the last blessed data"
+TEXTS = ("sentence1", "sentence2")
 ROWS = {"train": 2000, "eval": 400}
 
 
@@ -38,8 +39,8 @@ def rows(split: str, seed: int, longer=1.0, positive=0.67, unknown=0.0, topic=0.
             ids = [np.where(generator.random(len(row)) < topic, 5000, row) for row in ids]
             ids = [np.where(generator.random(len(row)) < unknown, 100, row) for row in ids]
         columns[f"{name}_ids$ragged_values"] = [row.tolist() for row in ids]
-        columns[f"{name}_pieces"] = [len(row) for row in ids]
-        columns[f"{name}_unknown"] = [int((row == 100).sum()) for row in ids]
+        columns[f"{name}_n_tokens"] = [len(row) for row in ids]
+        columns[f"{name}_n_unknown_tokens"] = [int((row == 100).sum()) for row in ids]
     return pd.DataFrame(columns)
 
 
@@ -47,7 +48,7 @@ def statistics(
     folder: pathlib.Path, **splits: pd.DataFrame
 ) -> standard_artifacts.ExampleStatistics:
     """As StatisticsGen leaves them."""
-    schema = comparators(text_format.Parse(SCHEMA.read_text(), schema_pb2.Schema()))
+    schema = comparators(text_format.Parse(SCHEMA.read_text(), schema_pb2.Schema()), TEXTS)
     for split, frame in splits.items():
         found = tfdv.generate_statistics_from_dataframe(frame, tfdv.StatsOptions(schema=schema))
         (folder / f"Split-{split}").mkdir(parents=True)
@@ -74,7 +75,9 @@ def gate(folder: pathlib.Path, now, previous, drift: str = "refuse") -> dict[tup
     if previous:
         inputs["previous"] = [previous]
     executor = DriftGate.EXECUTOR_SPEC.executor_class()
-    executor.Do(inputs, {"distances": [distances]}, {"drift": drift})
+    executor.Do(
+        inputs, {"distances": [distances]}, {"drift": drift, "text_features": json.dumps(TEXTS)}
+    )
     found = json.loads((folder / "distances").read_text())
     return {(d["split"], d["feature"], d["against"]): d["value"] for d in found}
 
@@ -83,7 +86,9 @@ def test_other_rows_of_the_same_kind_pass(tmp_path, last):
     now = statistics(tmp_path / "now", train=rows("train", 2), eval=rows("eval", 3))
     distances = gate(tmp_path, now, last)
     features = {"label"} | {
-        f"sentence{n}_{kind}" for n in (1, 2) for kind in ("pieces", "unknown", "ids$ragged_values")
+        f"sentence{n}_{kind}"
+        for n in (1, 2)
+        for kind in ("n_tokens", "n_unknown_tokens", "ids$ragged_values")
     }
     compared = {("train", LAST), ("eval", LAST), ("eval", "train")}
     assert set(distances) == {(s, f, against) for f in features for s, against in compared}
@@ -98,10 +103,13 @@ def test_the_first_data_is_compared_in_its_splits_only(tmp_path, last):
     [
         (
             {"longer": 1.5},
-            r"sentence2_pieces: Jensen-Shannon divergence 0\.\d{4} more than 0\.1$",
+            r"sentence2_n_tokens: Jensen-Shannon divergence 0\.\d{4} more than 0\.1$",
         ),
         ({"positive": 0.5}, r"label: L-infinity distance 0\.1\d{3} more than 0\.1$"),
-        ({"unknown": 0.01}, r"sentence2_unknown: L-infinity distance 0\.\d{4} more than 0\.05$"),
+        (
+            {"unknown": 0.01},
+            r"sentence2_n_unknown_tokens: L-infinity distance 0\.\d{4} more than 0\.05$",
+        ),
         (
             {"topic": 0.1},
             r"sentence2_ids\$ragged_values: L-infinity distance 0\.\d{4} more than 0\.03$",
@@ -123,7 +131,7 @@ def test_what_has_shifted_is_refused_by_name(tmp_path, last, shift, refused):
 def test_a_shift_that_is_accepted_passes_and_is_written_down(tmp_path, last):
     now = statistics(tmp_path / "now", train=rows("train", 2, longer=1.5), eval=rows("eval", 3))
     distances = gate(tmp_path, now, last, drift="accept")
-    assert distances["train", "sentence2_pieces", LAST] > 0.1
+    assert distances["train", "sentence2_n_tokens", LAST] > 0.1
 
 
 def test_a_split_unlike_train_is_refused(tmp_path):

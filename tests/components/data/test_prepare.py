@@ -1,5 +1,6 @@
 """Good rows reach the output folder as a whole; bad ones leave it as it was."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -8,8 +9,9 @@ import pytest
 
 from components.common.errors import InputError
 from components.data import prepare, tfrecords
-from components.spec.task import Card, DataFormat, Hyperparameters, Task
-from components.tasks import mrpc
+from components.spec.data_source import DataSource
+from components.spec.registry import load_task
+from components.spec.task import Task
 from pipeline.cli import prepare as prepare_command
 from tests.conftest import REPOSITORY
 from tests.killing import is_killed_at, snapshot
@@ -97,7 +99,7 @@ def test_without_files_the_cache_is_looked_into(tmp_path, vouched, monkeypatch):
     folder.parent.mkdir(parents=True)
     os.rename(vouched, folder)
     assert prepare_command.main(["mrpc", f"--output={tmp_path / 'data'}"]) == 0
-    assert asked == [(mrpc.TASK.data.files, str(folder))]
+    assert asked == [(load_task("mrpc").data.files, str(folder))]
 
 
 def test_rows_are_spread_over_files(tmp_path, own, monkeypatch):
@@ -271,40 +273,44 @@ def test_kill_leaves_the_old_or_the_new(tmp_path, own):
     assert left_behind[-2] == new
 
 
-def toy_task(key=lambda row: (row["id"],)):
-    rows = [
-        ("page 1", {"id": "q1", "answers": ["a", b"b"], "starts": [1, 2]}),
-        ("page 2", {"id": "q2", "answers": [], "starts": []}),
-    ]
-    data = DataFormat(
-        files=(),
-        read_official=lambda folder: {"train": rows[:1], "eval": rows[1:]},
-        read_file=lambda path: iter(rows),
-        key=key,
-    )
-    return Task(
-        *("toy", data, None, (), {}, Hyperparameters(), Card("", (), "")),
-    )
+ANSWERED = {"question": "q", "answers": ["a", b"b"], "starts": [1, 2], "scores": [0.5]}
+UNANSWERED = {"question": "q", "context": "d", "answers": [], "starts": []}
+
+
+def toy_source(*examples: dict, is_published: bool) -> prepare.Source:
+    """One example of train and one of eval."""
+    located = [(f"page {n}", example) for n, example in enumerate(examples, 1)]
+    splits = {"train": located[:1], "eval": located[1:]}
+    return prepare.Source(files={}, read=lambda: splits, is_published=is_published)
+
+
+def toy_task() -> Task:
+    """Questions whose answers stand nowhere."""
+    return dataclasses.replace(load_task("squad"), name="toy", data=DataSource(reader="tsv"))
 
 
 def test_a_task_without_classes_and_with_lists(tmp_path, capsys):
-    task = toy_task()
-    prepare.prepare(task, prepare.official_files(task, str(tmp_path)), str(tmp_path / "data"))
+    source = toy_source(ANSWERED | {"context": "c"}, UNANSWERED, is_published=True)
+    prepare.prepare(toy_task(), source, str(tmp_path / "data"))
     assert list(read_examples(tmp_path / "data" / "train")) == [
-        {"id": [b"q1"], "answers": [b"a", b"b"], "starts": [1, 2]}
+        {
+            **{"question": [b"q"], "context": [b"c"]},
+            **{"answers": [b"a", b"b"], "starts": [1, 2], "scores": [0.5]},
+        }
     ]
     assert capsys.readouterr().out.splitlines()[0].split() == ["split", "rows", "files"]
 
 
 def test_published_overlap_is_a_warning(tmp_path, capsys):
-    task = toy_task(key=lambda row: ())
-    prepare.prepare(task, prepare.official_files(task, str(tmp_path)), str(tmp_path / "data"))
+    same = (ANSWERED | {"context": "d"}, UNANSWERED)
+    source = toy_source(*same, is_published=True)
+    prepare.prepare(toy_task(), source, str(tmp_path / "data"))
     error = capsys.readouterr().err
     assert "warning: page 2: the same row as page 1" in error
     assert "1 do not" in error
-    (tmp_path / "SHA256SUMS").write_text("")
     with pytest.raises(InputError, match="page 2: the same row as page 1"):
-        prepare.prepare(task, prepare.official_files(task, str(tmp_path)), str(tmp_path / "more"))
+        own = toy_source(*same, is_published=False)
+        prepare.prepare(toy_task(), own, str(tmp_path / "more"))
 
 
 def test_a_task_without_answers_in_the_text_has_none_to_drop(tmp_path, own, capsys):

@@ -57,9 +57,13 @@ def test_advice_is_what_fits(caplog):
         caplog, 30e9, batch_size="32"
     )
     told = advice(caplog, 10.5e9, batch_size="32")
-    assert "32 rows of 384 word pieces" in told and "Pass --set accumulate=3;" in told
-    assert "accumulate" not in advice(caplog, 10.5e9, batch_size="32", accumulate="3")
-    assert "lower --set max_length=" in advice(caplog, 1e9)
+    assert (
+        "32 sequences of 384 tokens" in told and "Pass --set gradient_accumulation_steps=3;" in told
+    )
+    assert "gradient_accumulation_steps" not in advice(
+        caplog, 10.5e9, batch_size="32", gradient_accumulation_steps="3"
+    )
+    assert "lower --set max_seq_length=" in advice(caplog, 1e9)
 
 
 def test_an_unknown_encoder_or_machine_gets_no_advice(caplog):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from components.devices import precision
-from components.spec.task import PRECISIONS
+from components.spec.hyperparameters import PRECISIONS
 
 
 def product():

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from components.evaluation import intervals
-from components.evaluation.metrics.span_extraction import exact_match, f1, of_answers
-from components.spec.task import Threshold
+from components.evaluation.metrics.span_extraction import exact_match, f1, metrics
+from components.spec.heads import SpanExtraction
+from components.spec.metrics import Threshold
 from tests.conftest import REPOSITORY
 
 SCHEMA = REPOSITORY / "schema" / "squad.pbtxt"
 
 
-@pytest.mark.parametrize("metric", of_answers()[1:], ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", metrics(SpanExtraction())[1:], ids=lambda metric: metric.name)
 def test_tfma_makes_the_metric_of_this_project_and_no_other(metric):
     """A class of TFMA's own of the same name would be taken in its place, whatever the module."""
     from tensorflow_model_analysis.metrics.metric_specs import metric_instance
@@ -142,7 +143,7 @@ def expected_intervals(confidence: float) -> dict:
     squares = sum(value**2 for value in words)
     return named(
         {
-            "exact_match": intervals.of_share(sum(match), len(match), confidence),
+            "exact_match": intervals.of_fraction(sum(match), len(match), confidence),
             "f1": intervals.of_mean(sum(words), squares, len(words), confidence),
         }
     )
@@ -157,7 +158,7 @@ def expected_change_intervals(confidence: float) -> dict:
     squares = sum(value**2 for value in words)
     return named(
         {
-            "exact_match": intervals.of_share_change(
+            "exact_match": intervals.of_fraction_change(
                 match.count(1), match.count(-1), len(match), confidence
             ),
             "f1": intervals.of_mean(sum(words), squares, len(words), confidence),
@@ -241,7 +242,7 @@ def evaluator_inputs(tmp_path_factory) -> dict:
 
 
 def evaluate(
-    inputs: dict, folder: pathlib.Path, threshold: Threshold, confidence: float, slice_floors=()
+    inputs: dict, folder: pathlib.Path, threshold: Threshold, confidence: float, slice_bounds=()
 ):
     """TFX's own Evaluator with the pipeline's config of the task, thresholds replaced.
 
@@ -259,7 +260,7 @@ def evaluate(
         load_task("squad"),
         thresholds={"exact_match": threshold, "f1": threshold},
         confidence=confidence,
-        slice_floors=slice_floors,
+        slice_bounds=slice_bounds,
     )
     evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
     evaluation.uri, blessing.uri = str(folder / "evaluation"), str(folder / "blessing")
@@ -302,7 +303,7 @@ def failures(evaluation: str) -> set[tuple[str, str]]:
 
 def test_the_evaluator_says_of_all_references_what_the_rules_say(evaluator_inputs, tmp_path):
     first_run = {k: v for k, v in evaluator_inputs.items() if k != "baseline_model"}
-    evaluation, blessed = evaluate(first_run, tmp_path, Threshold(floor=0.1), 0.95)
+    evaluation, blessed = evaluate(first_run, tmp_path, Threshold(bound=0.1), 0.95)
     assert values(evaluation, None) == expected("candidate") | expected_intervals(0.95)
     assert blessed and not failures(evaluation)
     check_recorded(evaluation, first_run, part=0)
@@ -345,7 +346,7 @@ def test_the_evaluator_compares_with_the_baseline(evaluator_inputs, tmp_path):
     """Exact match is 2/7 after 6/7, which is no noise at 80 %; that F1 falls by 0.27 may be."""
     from components.evaluation.tfma_results import metrics_by_slice
 
-    evaluation, blessed = evaluate(evaluator_inputs, tmp_path, Threshold(floor=0.3), 0.8)
+    evaluation, blessed = evaluate(evaluator_inputs, tmp_path, Threshold(bound=0.3), 0.8)
     candidate, baseline = values(evaluation, "candidate"), values(evaluation, "baseline")
     assert baseline == expected("baseline")
     assert metrics_by_slice(evaluation, "candidate")[()] == pytest.approx(candidate)
@@ -367,7 +368,7 @@ def test_the_evaluator_compares_with_the_baseline(evaluator_inputs, tmp_path):
 
 
 def test_the_evaluator_puts_up_with_the_margin(evaluator_inputs, tmp_path):
-    threshold = Threshold(floor=0.1, margin=0.2)
+    threshold = Threshold(bound=0.1, max_worsening=0.2)
     evaluation, blessed = evaluate(evaluator_inputs, tmp_path, threshold, 0.8)
     assert blessed and not failures(evaluation)
     check_slices(evaluation)
@@ -382,7 +383,7 @@ def test_the_evaluator_judges_a_slice_with_rows_enough(
     from components.spec.registry import load_task
     from pipeline.runs.metric_results import sliced
 
-    monkeypatch.setattr(paired, "LEAST_ROWS", 6)
+    monkeypatch.setattr(paired, "LEAST_EXAMPLES", 6)
     inputs = dict(evaluator_inputs)
     if not has_baseline:
         del inputs["baseline_model"]
@@ -390,13 +391,13 @@ def test_the_evaluator_judges_a_slice_with_rows_enough(
     def run(floor: float):
         task = load_task("squad").override(
             {
-                "slice_floors": f"exact_match:answer_words:1:{floor},exact_match:answer_words:2:0.9,"
+                "slice_bounds": f"exact_match:answer_words:1:{floor},exact_match:answer_words:2:0.9,"
                 "f1:question_word:who:0.1"
             }
         )
-        threshold = Threshold(floor=0, margin=1)
+        threshold = Threshold(bound=0, max_worsening=1)
         folder = tmp_path / str(floor)
-        evaluation, blessed = evaluate(inputs, folder, threshold, 0.8, task.slice_floors)
+        evaluation, blessed = evaluate(inputs, folder, threshold, 0.8, task.slice_bounds)
         refused = {
             (s.slice, s.value, metric.name): metric.refused
             for s in sliced(task, evaluation)
@@ -408,7 +409,7 @@ def test_the_evaluator_judges_a_slice_with_rows_enough(
     assert run(0.3) == (True, {})
     blessed, refused = run(0.4)
     assert not blessed and refused == {
-        ("answer_words", "1", "exact_match"): "0.3333 is not at or above the floor of 0.4000"
+        ("answer_words", "1", "exact_match"): "0.3333 is not at or above 0.4000"
     }
 
 
@@ -418,7 +419,7 @@ def check_slices(evaluation: str) -> None:
     from pipeline.runs.metric_results import sliced
 
     found = {(s.slice, s.value): s for s in sliced(load_task("squad"), evaluation)}
-    assert {key: s.rows for key, s in found.items()} == {
+    assert {key: s.examples for key, s in found.items()} == {
         ("question_word", "who"): 7,
         ("context_words", "0-99"): 7,
         ("answer_words", "1"): 6,
@@ -429,5 +430,5 @@ def check_slices(evaluation: str) -> None:
     assert [match.candidate, words.candidate] == pytest.approx(means["candidate"], abs=1e-6)
     assert [match.baseline, words.baseline] == pytest.approx(means["baseline"], abs=1e-6)
     hits = sum(scores("candidate")["exact_match"][:6])
-    assert match.interval == pytest.approx(intervals.of_share(hits, 6, 0.8))
+    assert match.interval == pytest.approx(intervals.of_fraction(hits, 6, 0.8))
     assert not any(s.is_judged for s in found.values())  # a few rows say nothing

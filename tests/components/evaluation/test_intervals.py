@@ -36,12 +36,12 @@ ROWS, POSITIVE_SHARE, ONLY_ONE_RIGHT, BOTH_RIGHT = 1725, 0.665, 0.10, 0.77
     ],
 )
 def test_the_interval_of_a_share(hits, rows, expected):
-    assert intervals.of_share(hits, rows, 0.95) == pytest.approx(expected, abs=5e-5)
+    assert intervals.of_fraction(hits, rows, 0.95) == pytest.approx(expected, abs=5e-5)
 
 
 def test_the_interval_of_a_change_of_shares():
     """The approval ratings of Agresti (2002), table 10.1: 150 and 86 of 1600 changed their mind."""
-    interval = intervals.of_share_change(gained=86, lost=150, rows=1600, confidence=0.95)
+    interval = intervals.of_fraction_change(gained=86, lost=150, rows=1600, confidence=0.95)
     assert interval == pytest.approx((-0.0587, -0.0212), abs=5e-5)
 
 
@@ -56,7 +56,7 @@ def test_the_bootstrap_agrees_with_the_exact_interval_of_a_share():
     """Recall of one model is a share of the rows of the class, and those are many."""
     cells = np.zeros((2, 2, 2))
     cells[1, 1, 1], cells[1, 0, 0], cells[0, 0, 0] = 4000, 1000, 5
-    bootstrap = estimators.OfClass(RECALL.figure).interval(cells, 0.95)
+    bootstrap = estimators.OfClass(RECALL.metric).interval(cells, 0.95)
     assert bootstrap == pytest.approx(RECALL.interval(cells, 0.95), abs=1e-3)
 
 
@@ -65,12 +65,12 @@ def test_precision_and_recall_have_the_interval_of_a_share(figure, hits, rows):
     """Of 60 of 60, too, where a bootstrap would find nothing but 1."""
     cells = np.zeros((2, 2, 2))
     cells[1, 1, 1], cells[0, 1, 1], cells[0, 0, 0] = 60, 18, 22
-    assert figure.interval(cells, 0.95) == intervals.of_share(hits, rows, 0.95)
+    assert figure.interval(cells, 0.95) == intervals.of_fraction(hits, rows, 0.95)
 
 
 @pytest.mark.parametrize("figure", [ACCURACY, F1, AUC])
 def test_without_rows_nothing_is_known(figure):
-    assert all(math.isnan(bound) for bound in figure.change(figure.none(), 0.95))
+    assert all(math.isnan(bound) for bound in figure.change(figure.empty(), 0.95))
 
 
 def test_rows_that_are_all_of_the_other_class_tell_nothing_of_f1():
@@ -133,7 +133,7 @@ def refused(cells: np.ndarray) -> np.ndarray:
     return np.array(
         [
             (
-                intervals.of_share_change(g, n, rows, confidence).upper < 0,
+                intervals.of_fraction_change(g, n, rows, confidence).upper < 0,
                 F1.change(c, confidence).upper < 0,
             )
             for g, n, c in zip(gained, lost, cells)
@@ -174,7 +174,7 @@ def area(answers: np.ndarray, model: int) -> float:
 
 def test_the_area_and_its_intervals_are_those_of_all_pairs_of_rows():
     answers = scored(np.random.default_rng(2), 400, 1.3, 1.0)
-    sums = AUC.none()
+    sums = AUC.empty()
     for label, c, b in answers:
         label = np.array(int(label))
         sums += AUC.outcome(label, np.array([1 - c, c]), np.array([[1 - b, b]]), 1)
@@ -202,7 +202,7 @@ def refused_in_three(rows: int, candidate_noise: float, draws: int) -> np.ndarra
     found = []
     for _ in range(draws):
         answers = scored(generator, rows, candidate_noise, 1.0)
-        cells = F1.none()
+        cells = F1.empty()
         np.add.at(cells, tuple((answers > 0.5).astype(int).T), 1)
         of_two = refused(cells[None])[0]
         found.append((*of_two, AUC.change(list(answers), confidence).upper < 0))
@@ -224,7 +224,7 @@ def test_an_area_that_is_three_points_smaller_is_refused():
 @pytest.mark.parametrize("task", ["mrpc", "squad"])
 def test_figures_can_be_sent_to_workers(task):
     for metric in load_task(task).metrics:
-        if metric.figure:
-            module, _, name = metric.figure.rpartition(".")
+        if metric.estimator:
+            module, _, name = metric.estimator.rpartition(".")
             figure = getattr(importlib.import_module(module), name)
             assert pickle.loads(pickle.dumps(figure)) == figure

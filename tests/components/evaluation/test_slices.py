@@ -2,6 +2,10 @@ import numpy as np
 import pytest
 
 from components.evaluation.slices import SLICES
+from components.spec.heads import SequenceClassification, SpanExtraction
+
+PAIR = SequenceClassification(("premise", "claim"), "label", ("0", "1"))
+SPAN = SpanExtraction()
 
 
 def features(**texts: str) -> dict[str, np.ndarray]:
@@ -27,7 +31,7 @@ def features(**texts: str) -> dict[str, np.ndarray]:
     ],
 )
 def test_slices_of_two_sentences(name, first, second, expected):
-    assert SLICES[name](features(sentence1=first, sentence2=second)) == expected
+    assert SLICES[name](features(premise=first, claim=second), PAIR) == expected
 
 
 @pytest.mark.parametrize(
@@ -41,7 +45,7 @@ def test_slices_of_two_sentences(name, first, second, expected):
     ],
 )
 def test_slices_by_question_word(question, expected):
-    assert SLICES["question_word"](features(question=question)) == expected
+    assert SLICES["question_word"](features(question=question), SPAN) == expected
 
 
 @pytest.mark.parametrize(
@@ -49,9 +53,9 @@ def test_slices_by_question_word(question, expected):
 )
 def test_slices_by_the_length_of_the_first_reference(words, expected):
     answers = np.array([b"a " * words, b"another reference"], object)
-    assert SLICES["answer_words"]({"answer_text": answers}) == expected
+    assert SLICES["answer_words"]({"answer_text": answers}, SPAN) == expected
 
 
 def test_what_is_no_utf8_is_no_crash():
     context = {"context": np.array(["école".encode()[1:]], object)}
-    assert SLICES["context_words"](context) == "0-99"
+    assert SLICES["context_words"](context, SPAN) == "0-99"

@@ -93,8 +93,8 @@ def test_the_first_reference_is_right_on_all_real_questions():
 def test_metrics_are_named_without_tensorflow():
     """A task is read, to prepare data, in a process that does not load TensorFlow."""
     program = (
-        "import sys; from components.evaluation.metrics.span_extraction import of_answers; "
-        "print([m.name for m in of_answers()], {'tensorflow', 'apache_beam'} & set(sys.modules))"
+        "import sys; from components.evaluation.metrics.span_extraction import metrics; "
+        "print([m.name for m in metrics(None)], {'tensorflow', 'apache_beam'} & set(sys.modules))"
     )
     shown = subprocess.run(
         [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True

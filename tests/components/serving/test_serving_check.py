@@ -105,7 +105,7 @@ def evaluated(records: str, model=lengths) -> tuple[str, dict]:
     scores = model(*map(tf.constant, ROWS.values()))["score"].numpy()
     rows = tf.data.TFRecordDataset(records, "GZIP").as_numpy_iterator()
     return "score", {
-        recorded_answers.row_key(row): [float(score)] for row, score in zip(rows, scores)
+        recorded_answers.example_key(row): [float(score)] for row, score in zip(rows, scores)
     }
 
 

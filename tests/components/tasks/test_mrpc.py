@@ -9,9 +9,12 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.common.errors import InputError
-from components.tasks import mrpc
+from components.data.readers.reader import key_of, reader_of
+from components.spec.registry import load_task
 
 ROOT = pathlib.Path(__file__).parents[3]
+TASK = load_task("mrpc")
+READER = reader_of(TASK.data)
 DATA = pathlib.Path(os.environ.get("BERT_TFX_DATA", ROOT.parent / "shared" / "data")) / "mrpc"
 HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"
 LINES = [
@@ -27,7 +30,7 @@ def write(path, lines, end="\n", encoding="utf-8"):
 
 
 def rows_of(path):
-    return [row for _, row in mrpc.read_file(path)]
+    return [row for _, row in READER.read_file(path, TASK.head)]
 
 
 def test_text_is_left_as_it_stands(tmp_path):
@@ -99,7 +102,7 @@ def test_dev_ids_split_the_official_file(tmp_path):
     write(tmp_path / "msr_paraphrase_train.txt", [HEADER, *LINES], encoding="utf-8-sig")
     write(tmp_path / "mrpc_dev_ids.tsv", ["10\t11"])
     write(tmp_path / "msr_paraphrase_test.txt", [HEADER, LINES[2]])
-    splits = mrpc.read_official(str(tmp_path))
+    splits = READER.read_official(str(tmp_path), TASK.data, TASK.head)
     numbered = {
         split: [(where.rpartition(":")[2], row["sentence1"], row["idx"]) for where, row in rows]
         for split, rows in splits.items()
@@ -123,14 +126,14 @@ def test_a_bad_dev_id_is_named(tmp_path, dev_ids, parts):
     write(tmp_path / "msr_paraphrase_train.txt", [HEADER, *LINES])
     path = write(tmp_path / "mrpc_dev_ids.tsv", dev_ids)
     with pytest.raises(InputError) as error:
-        mrpc.read_official(str(tmp_path))
+        READER.read_official(str(tmp_path), TASK.data, TASK.head)
     for part in [path, *parts]:
         assert part in str(error.value)
 
 
 def test_a_pair_is_the_same_in_either_order():
     one, other = {"sentence1": "a", "sentence2": "b"}, {"sentence1": "b", "sentence2": "a"}
-    assert mrpc.TASK.data.key(one) == mrpc.TASK.data.key(other)
+    assert key_of(one, TASK.head) == key_of(other, TASK.head)
 
 
 def test_rows_have_the_features_of_the_schema(tmp_path):
@@ -143,12 +146,12 @@ def test_rows_have_the_features_of_the_schema(tmp_path):
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no real data in {DATA}; BERT_TFX_DATA names it")
 def test_the_published_files():
-    splits = mrpc.read_official(str(DATA))
+    splits = READER.read_official(str(DATA), TASK.data, TASK.head)
     counts = {
         split: (len(rows), sum(row["label"] for _, row in rows)) for split, rows in splits.items()
     }
     assert counts["train"] == (3_668, 2_474)
     assert counts["eval"] == (408, 279)
-    for file in mrpc.TASK.data.files[:2]:
+    for file in TASK.data.files[:2]:
         content = (DATA / file.name).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256)

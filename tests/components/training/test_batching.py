@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.spec.task import Hyperparameters
-from components.training.batching import count_rows, training_batches
+from components.spec.hyperparameters import Hyperparameters
+from components.training.batching import count, training_batches
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def epoch(rows, seed=0, settings=SETTINGS):
 
 
 def test_every_row_comes_once_with_its_target(rows):
-    assert count_rows(rows) == 200
+    assert count(rows) == 200
     batches = epoch(rows)
     assert [len(targets) for _, targets in batches].count(16) == 12
     for ids, targets in batches:
@@ -54,7 +54,7 @@ def test_a_seed_fixes_the_order_and_every_pass_has_its_own(rows):
 
 
 def test_xla_gets_the_same_batches_in_a_few_lengths(rows):
-    few = epoch(rows, settings=dataclasses.replace(SETTINGS, xla=True))
+    few = epoch(rows, settings=dataclasses.replace(SETTINGS, jit_compile=True))
     assert {ids.shape[1] for ids, _ in few} <= set(range(5, 41, 5))
     for (ids, targets), (longer, same) in zip(epoch(rows), few, strict=True):
         assert targets.tolist() == same.tolist()

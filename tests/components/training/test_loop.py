@@ -11,6 +11,8 @@ import pytest
 import tensorflow as tf
 
 from components.common.errors import InputError
+from components.spec.registry import load_task
+from components.spec.task_json import task_from_json, task_to_json
 from components.training.progress import Diverged
 from tests.conftest import REPOSITORY
 from tests.tiny_training import STEPS, digest, every_step, train
@@ -25,6 +27,11 @@ def unbroken(tiny_encoder) -> str:
 def test_same_seed_same_bits(tiny_encoder, unbroken):
     assert digest(train(tiny_encoder)) == unbroken
     assert digest(train(tiny_encoder, seed="1")) != unbroken
+
+
+def test_a_task_from_json_trains_to_the_same_bits(tiny_encoder, unbroken):
+    task = task_from_json(task_to_json(load_task("mrpc")))
+    assert digest(train(tiny_encoder, task=task)) == unbroken
 
 
 def test_killed_twice_while_writing_it_ends_as_if_nothing_had_happened(

@@ -38,7 +38,7 @@ def test_updates_equal_adamw_in_numpy(name, decay, scale):
     start = np.array([1.0, -2.0, 3.0], np.float32)
     gradients = [np.array([0.1, -0.2, 0.0], np.float32), np.array([0.3, 0.1, -0.1], np.float32)]
     variable = tf.Variable(start, name=name)
-    optimizer = adamw(1e-2, weight_decay=0.01, clip_norm=100.0, head_scale=scale)
+    optimizer = adamw(1e-2, weight_decay=0.01, max_gradient_norm=100.0, head_scale=scale)
     for gradient in gradients:
         optimizer.apply_gradients([(tf.constant(gradient), variable)])
     expected = reference(start, gradients, 1e-2 * scale, decay / scale)
@@ -47,7 +47,7 @@ def test_updates_equal_adamw_in_numpy(name, decay, scale):
 
 def test_gradients_are_clipped_over_all_variables_together():
     variables = [tf.Variable([3.0], name="kernel_a"), tf.Variable([4.0], name="kernel_b")]
-    optimizer = adamw(1.0, weight_decay=0.0, clip_norm=1.0, head_scale=1.0)
+    optimizer = adamw(1.0, weight_decay=0.0, max_gradient_norm=1.0, head_scale=1.0)
     optimizer.apply_gradients(
         [(tf.constant([30.0]), variables[0]), (tf.constant([40.0]), variables[1])]
     )
@@ -58,7 +58,7 @@ def test_gradients_are_clipped_over_all_variables_together():
 def test_clipping_counts_a_repeated_row_by_its_sum():
     table = tf.Variable(np.ones([4, 1], np.float32), name="word_embeddings/embeddings")
     kernel = tf.Variable([4.0], name="kernel")
-    optimizer = adamw(1.0, weight_decay=0.0, clip_norm=1.0, head_scale=1.0)
+    optimizer = adamw(1.0, weight_decay=0.0, max_gradient_norm=1.0, head_scale=1.0)
     twice = tf.IndexedSlices(
         tf.constant([[15.0], [15.0]]), tf.constant([2, 2]), tf.constant([4, 1])
     )
@@ -69,7 +69,7 @@ def test_clipping_counts_a_repeated_row_by_its_sum():
 
 def test_repeated_rows_of_an_embedding_add_up():
     table = tf.Variable(np.ones([4, 2], np.float32), name="word_embeddings/embeddings")
-    optimizer = adamw(1e-2, weight_decay=0.0, clip_norm=100.0, head_scale=1.0)
+    optimizer = adamw(1e-2, weight_decay=0.0, max_gradient_norm=100.0, head_scale=1.0)
     gradient = tf.IndexedSlices(
         tf.constant([[1.0, 2.0], [3.0, 4.0]]), tf.constant([1, 1]), tf.constant([4, 2])
     )

@@ -36,15 +36,15 @@ def whole(plain) -> tf.keras.Model:
 
 def test_a_batch_in_parts_ends_as_whole(plain, whole):
     """Also where there are more parts than rows: the last batch has 10."""
-    assert_same_weights(train(plain, dropout="0", accumulate="11"), whole)
+    assert_same_weights(train(plain, dropout="0", gradient_accumulation_steps="11"), whole)
 
 
 # All batches of one shape, to be compiled once.
-_ONE_SHAPE = {"dropout": "0", "epochs": "1", "batch_size": "23", "max_length": "320"}
+_ONE_SHAPE = {"dropout": "0", "epochs": "1", "batch_size": "23", "max_seq_length": "320"}
 _WITH_XLA = f"""
 import sys, numpy as np
 from tests.tiny_training import train
-model = train(sys.argv[1], xla="true", **{_ONE_SHAPE})
+model = train(sys.argv[1], jit_compile="true", **{_ONE_SHAPE})
 np.savez(sys.argv[2], *[variable.numpy() for variable in model.trainable_variables])
 """
 
@@ -69,5 +69,5 @@ def test_xla_compiles_the_step_and_ends_as_without(plain, tmp_path):
 
 @pytest.mark.parametrize("parts", ["0", "33"])
 def test_parts_without_rows_are_refused(parts):
-    with pytest.raises(InputError, match="accumulate"):
-        load_task("mrpc").override({"accumulate": parts})
+    with pytest.raises(InputError, match="gradient_accumulation_steps"):
+        load_task("mrpc").override({"gradient_accumulation_steps": parts})

@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 
 from components.common.errors import InputError
-from components.common.serialization import dump
+from components.common.serialization import to_json
 from components.devices.precision import rewritten_to
 from components.models.bert.hub import resolve
+from components.models.heads.head import build_head
 from components.spec.registry import load_task
 from components.training import trainer
 from components.training.loop import fit
@@ -21,7 +22,7 @@ from tests.tiny_training import every_step, random_rows
 def test_a_step_moves_every_weight(tiny_encoder, tmp_path, precision):
     """On a CPU, float16 is float32 with a scaled loss."""
     task = load_task("mrpc").override({"epochs": "1", "batch_size": "24"})
-    model = trainer.build_model(task.head, resolve(tiny_encoder), task.hyperparameters)
+    model = trainer.build_model(build_head(task.head), resolve(tiny_encoder), task.hyperparameters)
     before = [variable.numpy() for variable in model.trainable_variables]
     with rewritten_to(precision):
         fit(model, task.head, random_rows(48), task.hyperparameters, str(tmp_path), precision)
@@ -33,13 +34,13 @@ def test_a_step_moves_every_weight(tiny_encoder, tmp_path, precision):
 
 @pytest.mark.skipif(tf.config.list_physical_devices("GPU") != [], reason="there is a GPU")
 def test_xla_is_refused_on_a_cpu_before_anything_is_read(tiny_encoder):
-    task = load_task("mrpc").override({"xla": "true"})
+    task = load_task("mrpc").override({"jit_compile": "true"})
     config = {
-        "head": dump(task.head),
+        "head": to_json(task.head),
         "encoder": resolve(tiny_encoder).to_json(),
-        "hyperparameters": dump(task.hyperparameters),
+        "hyperparameters": to_json(task.hyperparameters),
     }
-    with pytest.raises(InputError, match=r"no GPU.*Leave --set xla= out\."):
+    with pytest.raises(InputError, match=r"no GPU.*Leave --set jit_compile= out\."):
         trainer.train({"custom_config": config}, tf.distribute.get_strategy())
 
 
@@ -50,9 +51,9 @@ def test_a_second_attempt_goes_on_and_leaves_no_checkpoint(
     task = load_task("mrpc").override({"epochs": "1"})
     graph, transformed = project.transformed()
     config = {
-        "head": dump(task.head),
+        "head": to_json(task.head),
         "encoder": resolve(project.encoder).to_json(),
-        "hyperparameters": dump(task.hyperparameters),
+        "hyperparameters": to_json(task.hyperparameters),
         "code": "1",
         "checkpoints": str(tmp_path / "checkpoints"),
         "warm_start": "",

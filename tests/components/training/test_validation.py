@@ -7,11 +7,12 @@ import pytest
 import tensorflow as tf
 
 from components.common.errors import InputError
+from components.models.heads.head import build_head
 from components.spec.registry import load_task
-from components.training.batching import training_rows
+from components.training.batching import training_sequences
 from tests.tiny_training import digest, every_step, random_rows, train
 
-SETTINGS = {"validation_share": "0.3", "epochs": "5", "head_learning_rate": "1e-2"}
+SETTINGS = {"validation_fraction": "0.3", "epochs": "5", "head_learning_rate": "1e-2"}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_the_best_weights_are_kept(tiny_encoder, held_out, losses, tmp_path):
 
 def mean_loss(model, rows: tf.data.Dataset) -> float:
     """Row by row, without batches, padding or weights."""
-    head = load_task("mrpc").head
+    head = build_head(load_task("mrpc").head)
     losses = [
         float(
             head.loss(
@@ -71,7 +72,7 @@ def mean_loss(model, rows: tf.data.Dataset) -> float:
 def test_training_stops_when_patience_ends_and_stays_stopped(
     tiny_encoder, held_out, losses, tmp_path
 ):
-    settings = {**SETTINGS, "epochs": "40", "patience": "2"}
+    settings = {**SETTINGS, "epochs": "40", "early_stopping_patience": "2"}
     checkpoints = every_step(str(tmp_path))
     stopped = digest(train(tiny_encoder, checkpoints, held_out=held_out, **settings))
     best = int(np.argmin(losses()))
@@ -124,29 +125,29 @@ def examples(count: int) -> tf.data.Dataset:
 
 def test_rows_are_held_out_by_their_last_text():
     vocabulary = types.SimpleNamespace(id_of={"[CLS]": 2, "[SEP]": 3}.__getitem__)
-    head = load_task("mrpc").head
+    head = build_head(load_task("mrpc").head)
 
     def second_texts(held_out: bool, **settings) -> list[tuple]:
         hyperparameters = load_task("mrpc").override(settings).hyperparameters
-        rows = training_rows(examples(400), head, vocabulary, hyperparameters, held_out)
+        rows = training_sequences(examples(400), head, vocabulary, hyperparameters, held_out)
         return [
             tuple(inputs["input_word_ids"][inputs["input_type_ids"] == 1])
             for inputs, _ in rows.as_numpy_iterator()
         ]
 
-    trained, judged = (second_texts(part, validation_share="0.3") for part in (False, True))
+    trained, judged = (second_texts(part, validation_fraction="0.3") for part in (False, True))
     assert len(trained) + len(judged) == 400
     assert 0.1 < len(judged) / 400 < 0.5
     assert not set(trained) & set(judged)
-    assert second_texts(True, validation_share="0.3", seed="5") == judged
+    assert second_texts(True, validation_fraction="0.3", seed="5") == judged
     assert len(second_texts(False)) == 400
 
 
 def test_nothing_held_out_is_refused(tiny_encoder):
     with pytest.raises(InputError, match="holds out no row"):
-        train(tiny_encoder, held_out=random_rows().take(0), validation_share="0.001")
+        train(tiny_encoder, held_out=random_rows().take(0), validation_fraction="0.001")
 
 
 def test_patience_needs_rows_to_look_at():
-    with pytest.raises(InputError, match="to have patience"):
-        load_task("mrpc").override({"patience": "2"})
+    with pytest.raises(InputError, match="to stop early"):
+        load_task("mrpc").override({"early_stopping_patience": "2"})

@@ -15,7 +15,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 (exported models need its ops)
 
 from components.common.errors import InputError
-from components.common.serialization import dump
+from components.common.serialization import to_json
 from components.models.bert.hub import resolve
 from components.spec.registry import load_task
 from components.training import trainer
@@ -73,9 +73,9 @@ class Attempt:
         task = load_task("mrpc").override({"dropout": "0", "batch_size": "33", **settings})
         directory = self._folder / settings["strategy"]
         config = {
-            "head": dump(task.head),
+            "head": to_json(task.head),
             "encoder": self._encoder.to_json(),
-            "hyperparameters": dump(task.hyperparameters),
+            "hyperparameters": to_json(task.hyperparameters),
             "code": "1",
             "checkpoints": self.checkpoints,
             "warm_start": "",

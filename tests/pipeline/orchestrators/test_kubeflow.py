@@ -155,7 +155,7 @@ def test_kfp_itself_takes_the_file(target, request):
         ),
         (
             {"encoder": dataclasses.replace(ENCODER, max_positions=64)},
-            "--set max_length=64",
+            "--set max_seq_length=64",
         ),
     ],
 )

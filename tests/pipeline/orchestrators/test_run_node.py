@@ -63,8 +63,8 @@ class Runs:
 
     def compile(self, run: str, *settings: str) -> tuple[int, str]:
         lenient = (
-            *("epochs=1", "f1_floor=0", "auc_floor=0"),
-            *("accuracy_margin=1", "f1_margin=1", "auc_margin=1"),
+            *("epochs=1", "min_f1=0", "min_auc=0"),
+            *("max_accuracy_drop=1", "max_f1_drop=1", "max_auc_drop=1"),
         )
         sets = [part for setting in (*lenient, *settings) for part in ("--set", setting)]
         return self.call(
@@ -120,7 +120,7 @@ def test_data_that_breaks_the_schema_stops_the_run_with_the_reason(runs, project
 
 
 def test_a_refused_model_leaves_pusher_skipped(runs):
-    assert runs.compile("refused", "accuracy_floor=0.99")[0] == 0
+    assert runs.compile("refused", "min_accuracy=0.99")[0] == 0
     *stages, pusher = runs.stages("refused")
     for stage in stages:
         code, shown = runs.stage("refused", stage)
@@ -133,7 +133,7 @@ def test_a_refused_model_leaves_pusher_skipped(runs):
 
 
 def test_a_stage_that_failed_completes_on_the_next_try(runs, project):
-    assert runs.compile("mended", "accuracy_floor=0.1")[0] == 0
+    assert runs.compile("mended", "min_accuracy=0.1")[0] == 0
     data = project.root / "data"
     data.rename(project.root / "hidden")
     try:

@@ -123,7 +123,7 @@ def test_every_text_of_every_task_is_compared(name):
     file = SCHEMA_DIRECTORY / f"{name}.pbtxt"
     schema = comparators(text_format.Parse(file.read_text(), schema_pb2.Schema()))
     texts = load_task(name).head.text_features
-    kinds = ("pieces", "unknown", "ids$ragged_values")
+    kinds = ("n_tokens", "n_unknown_tokens", "ids$ragged_values")
     made = {f"{text}_{kind}" for text in texts for kind in kinds}
     assert made == {feature.name for feature in schema.feature} - {"label"}
     for feature in schema.feature:
@@ -134,7 +134,7 @@ def test_the_statistics_depend_on_the_encoder_and_on_no_threshold():
     options = statistics_options(config())
     features = {feature.name: feature for feature in options.schema.feature}
     assert set(options.feature_allowlist) == set(features) and "label" in features
-    assert {"sentence1_pieces", "sentence2_ids$ragged_values"} < set(features)
+    assert {"sentence1_n_tokens", "sentence2_ids$ragged_values"} < set(features)
     for feature in features.values():
         assert not feature.HasField("drift_comparator") and not feature.HasField("skew_comparator")
         assert not feature.lifecycle_stage

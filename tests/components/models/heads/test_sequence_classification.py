@@ -1,18 +1,22 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from components.models.heads.sequence_classification import PairClassification
+from components.models.heads.head import build_head
+from components.models.heads.sequence_classification import Head
+from components.spec.heads import SequenceClassification
+from components.spec.hyperparameters import Hyperparameters
 from components.spec.registry import load_task
-from components.spec.task import Hyperparameters
 from components.training.trainer import build_model
 
-HEAD = PairClassification(("sentence1", "sentence2"), "label")
+HEAD = Head(SequenceClassification(("sentence1", "sentence2"), "label", ("0", "1")))
+SINGLE = Head(SequenceClassification(("review",), "opinion", ("bad", "mixed", "good")))
 
 
-def encoded(tiny_encoder):
+def encoded(tiny_encoder, head=HEAD):
     from components.models.bert.hub import resolve
 
-    return build_model(HEAD, resolve(tiny_encoder), Hyperparameters(dropout=0.0))
+    return build_model(head, resolve(tiny_encoder), Hyperparameters(dropout=0.0))
 
 
 INPUTS = {
@@ -42,8 +46,9 @@ def test_two_steps_change_every_weight_but_the_pooler(tiny_encoder):
     assert len(before) > 30
 
 
-def test_padding_changes_nothing(tiny_encoder):
-    model = encoded(tiny_encoder)
+@pytest.mark.parametrize("head", [HEAD, SINGLE], ids=["pair", "single"])
+def test_padding_changes_nothing(tiny_encoder, head):
+    model = encoded(tiny_encoder, head)
     wider = {name: tf.pad(value, [[0, 0], [0, 9]]) for name, value in INPUTS.items()}
     np.testing.assert_allclose(model(INPUTS), model(wider), atol=1e-5)
 
@@ -66,4 +71,4 @@ def test_loss_is_the_mean_cross_entropy():
 
 
 def test_the_task_uses_this_head():
-    assert isinstance(load_task("mrpc").head, PairClassification)
+    assert isinstance(build_head(load_task("mrpc").head), Head)

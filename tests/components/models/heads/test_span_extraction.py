@@ -9,15 +9,17 @@ from hypothesis import strategies as st
 from components.common.errors import InputError
 from components.models.bert.hub import resolve
 from components.models.bert.tokenizer import Vocabulary
-from components.models.heads.span_extraction import N_BEST, SpanExtraction, SpanHyperparameters
+from components.models.heads.span_extraction import N_BEST, Head
+from components.spec.heads import SpanExtraction
+from components.spec.hyperparameters import SpanHyperparameters
 from components.spec.registry import load_task
 from components.training.export import apply_in_chunks
 from components.training.trainer import build_model
 from tests.components.models.heads.span_reference import best_answers, windows_of
 
-HEAD = SpanExtraction()
+HEAD = Head(SpanExtraction())
 SMALL = SpanHyperparameters(
-    max_length=24, max_question_length=6, stride=5, max_answer_length=4, dropout=0.0
+    max_seq_length=24, max_question_length=6, stride=5, max_answer_length=4, dropout=0.0
 )
 TEXT = st.lists(
     st.one_of(
@@ -77,7 +79,7 @@ class FromIds:
 @tf.function(reduce_retracing=True)
 def graph_answers(features, context, vocabulary, seed):
     apply = functools.partial(apply_in_chunks, FromIds(seed))
-    return HEAD.answer(apply, features, {"context": context}, vocabulary, SMALL)
+    return HEAD.answers(apply, features, {"context": context}, vocabulary, SMALL)
 
 
 @settings(max_examples=60, deadline=None)
@@ -92,7 +94,7 @@ def test_answers_equal_the_reference(vocabulary, pairs, seed):
     for index, context in enumerate(contexts):
         question = features["question_ids"][index].numpy().tolist()[: SMALL.max_question_length]
         ids = features["context_ids"][index].numpy().tolist()
-        windows = windows_of(question, ids, SMALL.max_length, SMALL.stride)
+        windows = windows_of(question, ids, SMALL.max_seq_length, SMALL.stride)
         cls, sep = vocabulary.id_of("[CLS]"), vocabulary.id_of("[SEP]")
         rows = [[cls, *question, sep, *ids[s : s + n], sep] for s, n in windows]
         logits = [FromIds(seed)({"input_word_ids": [row]})[0].numpy().tolist() for row in rows]
@@ -149,7 +151,7 @@ def test_the_answer_is_the_one_that_the_logits_name(vocabulary):
         ids = inputs["input_word_ids"]
         return tf.stack([tf.cast(ids == 6, tf.float32), tf.cast(ids == 7, tf.float32)], axis=2)
 
-    answer = HEAD.answer(
+    answer = HEAD.answers(
         functools.partial(apply_in_chunks, model),
         *(features, {"context": tf.constant([context])}, vocabulary, SMALL),
     )
@@ -190,7 +192,7 @@ def test_training_rows_point_at_the_answer_or_at_cls(vocabulary):
         "answer_first": tf.constant([0, 20], tf.int64),
         "answer_last": tf.constant([1, 22], tf.int64),
     }
-    rows, targets = HEAD.training_rows(features, vocabulary, SMALL)
+    rows, targets = HEAD.training_features(features, vocabulary, SMALL)
     ids, found = rows["input_word_ids"].to_list(), {0: 0, 1: 0}
     windows = len(ids) // 2
     for index, (row, (start, end)) in enumerate(zip(ids, targets.numpy())):
