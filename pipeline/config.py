@@ -5,11 +5,11 @@ import json
 import pathlib
 
 from components.common.errors import InputError
+from components.common.files import file_sha256
 from components.data.tfrecords import check_records
 from components.models.bert.hub import Encoder
 from components.spec.task import Task
 from pipeline.beam import PROFILES
-from pipeline.fingerprint import file_sha256
 
 SCHEMA_DIRECTORY = pathlib.Path(__file__).resolve().parent.parent / "schema"
 

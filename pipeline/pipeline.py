@@ -34,7 +34,7 @@ from components.serving.served_model import ServedModel
 from components.serving.serving_check import ServingCheck
 from pipeline.config import PipelineConfig
 from pipeline.eval_config import EXTRACTORS, check_slice_rows, eval_config
-from pipeline.fingerprint import code_sha256
+from pipeline.fingerprint import stage_code
 from pipeline.model_card_facts import card_facts
 from pipeline.resolvers.anchor import Anchor
 from pipeline.resolvers.last_statistics import LastBlessedStatistics, statistics_options
@@ -53,7 +53,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
     validator = ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
-    data_gate = DataGate(anomalies=validator.outputs["anomalies"])
+    data_gate = DataGate(anomalies=validator.outputs["anomalies"], code=stage_code("DataGate"))
 
     transform = _transform(config, examples, schema)
     transform.add_upstream_node(data_gate)
@@ -67,6 +67,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         statistics=piece_statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
         drift=task.drift,
+        code=stage_code("DriftGate"),
         **({"previous": last.outputs["statistics"]} if last else {}),
     )
 
@@ -151,7 +152,7 @@ def _transform(config: PipelineConfig, examples, schema) -> Transform:
         schema=schema.outputs["schema"],
         preprocessing_fn="components.preprocessing.transform.preprocessing_fn",
         disable_statistics=True,  # PieceStatistics' are the ones that are looked at
-        custom_config=_head_and_encoder(config, "components.preprocessing.transform"),
+        custom_config=_head_and_encoder(config, "Transform"),
     )
 
 
@@ -163,7 +164,7 @@ def _trainer(config: PipelineConfig, transform) -> Trainer:
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config={
-            **_head_and_encoder(config, "components.training.trainer"),
+            **_head_and_encoder(config, "Trainer"),
             "hyperparameters": dump(config.task.hyperparameters),
             "checkpoints": config.checkpoints,
             "warm_start": config.warm_start,
@@ -171,13 +172,13 @@ def _trainer(config: PipelineConfig, transform) -> Trainer:
     )
 
 
-def _head_and_encoder(config: PipelineConfig, module: str) -> dict[str, str]:
-    """What `module` is told of both, and the hash of its code with the head's."""
+def _head_and_encoder(config: PipelineConfig, stage: str) -> dict[str, str]:
+    """What the stage is told of both, and the hash of its code with the head's."""
     head = config.task.head
     return {
         "head": dump(head),
         "encoder": config.encoder.to_json(),
-        "code": code_sha256(module, type(head).__module__),
+        "code": stage_code(stage, head),
     }
 
 
@@ -218,9 +219,7 @@ def _serving_check(
             }
         ),
         facts=card_facts(config),
-        code=code_sha256(
-            "components.serving.serving_check", "components.serving.serving_check_worker"
-        ),
+        code=stage_code("ServingCheck"),
         **({"server_blessing": model_server.outputs["blessing"]} if model_server else {}),
     )
 

@@ -1,15 +1,31 @@
-"""Folders that change as a whole, whenever the process may be killed."""
+"""Hashes of files, and folders that change as a whole, whenever the process may be killed."""
 
 import contextlib
 import ctypes
 import fcntl
+import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 # From linux/fcntl.h and linux/fs.h.
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_CHUNK_BYTES = 1 << 20
+
+
+def file_sha256(path: str | os.PathLike, opener: Callable[..., Any] = open) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal.
+
+    Args:
+      opener: tf.io.gfile.GFile for a path of gs://.
+    """
+    digest = hashlib.sha256()
+    with opener(path, "rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 @contextlib.contextmanager

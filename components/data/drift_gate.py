@@ -49,6 +49,7 @@ def DriftGate(
     statistics: InputArtifact[standard_artifacts.ExampleStatistics],
     schema: InputArtifact[standard_artifacts.Schema],
     drift: Parameter[str],
+    code: Parameter[str],
     distances: OutputArtifact[standard_artifacts.String],
     previous: InputArtifact[standard_artifacts.ExampleStatistics] = None,
 ):
@@ -61,6 +62,7 @@ def DriftGate(
       statistics: of the transformed examples, by split.
       schema: holds the thresholds.
       drift: "accept" lets pass what is above its threshold.
+      code: hash of this module, for the cache.
       previous: as `statistics`, of the last blessed model's data; None where there is none.
     """
     found = measure(statistics.uri, schema.uri, previous.uri if previous else None)

@@ -49,7 +49,7 @@ def own_files(task: Task, paths: Mapping[str, str | None]) -> Source:
             raise InputError(f"--{split} {path}: there is no such file.")
     return Source(
         files={
-            split: {"name": os.path.basename(path), "sha256": download.hash_file(path)}
+            split: {"name": os.path.basename(path), "sha256": files.file_sha256(path)}
             for split, path in paths.items()
         },
         read=lambda: {split: list(task.data.read_file(path)) for split, path in paths.items()},

@@ -29,7 +29,7 @@ from components.models.bert.hub import resolve
 from components.models.bert.presets import DEFAULT_ENCODER
 from components.spec.registry import load_task
 from components.spec.task import Task
-from pipeline.fingerprint import code_sha256
+from pipeline.fingerprint import stage_code
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,8 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             # Seconds of imports, after what can be told without them.
             from components.tuning.sweep import report, sweep
 
-            head = type(tasks[0].head).__module__
-            code = code_sha256("components.training.trainer", head)
+            code = stage_code("Trainer", tasks[0].head)
             results = sweep(tasks, files, encoder, code, finished)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

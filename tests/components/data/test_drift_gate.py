@@ -74,7 +74,7 @@ def gate(folder: pathlib.Path, now, previous, drift: str = "refuse") -> dict[tup
     if previous:
         inputs["previous"] = [previous]
     executor = DriftGate.EXECUTOR_SPEC.executor_class()
-    executor.Do(inputs, {"distances": [distances]}, {"drift": drift})
+    executor.Do(inputs, {"distances": [distances]}, {"drift": drift, "code": ""})
     found = json.loads((folder / "distances").read_text())
     return {(d["split"], d["feature"], d["against"]): d["value"] for d in found}
 
