@@ -5,7 +5,7 @@ import json
 import pathlib
 
 from components.common.errors import InputError
-from components.common.files import file_sha256
+from components.common.files import file_sha256, write_atomic
 from components.data.tfrecords import check_records
 from components.models.bert.hub import Encoder
 from components.spec.task import Task
@@ -162,6 +162,5 @@ def _by_content(schema_file: pathlib.Path, root: str) -> str:
     copy = pathlib.Path(
         root, "artifacts", "schema", file_sha256(schema_file)[:16], schema_file.name
     )
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    copy.write_bytes(schema_file.read_bytes())
+    write_atomic(copy, schema_file.read_bytes())
     return str(copy)

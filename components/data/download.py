@@ -9,7 +9,8 @@ import urllib.request
 from collections.abc import Iterable, Sequence
 
 from components.common.errors import InputError
-from components.common.files import file_sha256, locked
+from components.common.files import file_sha256
+from components.common.locks import locked
 from components.spec.task import OfficialFile
 
 SUMS_NAME = "SHA256SUMS"

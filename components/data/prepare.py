@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from components.common import files
+from components.common.cache import cache_directory
 from components.common.errors import InputError
+from components.common.locks import locked
 from components.data import download, tfrecords
 from components.spec.task import DataFormat, LocatedRow, Task
 
@@ -64,8 +66,7 @@ def official_files(task: Task, folder: str | None) -> Source:
             f"The task {task.name} has no official files. Pass yours: --train FILE --eval FILE."
         )
     if not folder:
-        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        folder = os.path.join(cache, "bert-tfx-pipeline", "data", task.name)
+        folder = str(cache_directory() / "data" / task.name)
         download.download(task.data.files, folder)
     hashes = download.verify(task.data.files, folder)
     return Source(
@@ -86,7 +87,7 @@ def prepare(task: Task, source: Source, output: str, drop_misaligned: bool = Fal
       InputError: the rows cannot be used, or the folder holds something else.
     """
     target = os.path.realpath(output)
-    with files.locked(os.path.dirname(target)):
+    with locked(os.path.dirname(target)):
         files.recover(target)
         summary = _read_summary(target)
         up_to_date = _is_up_to_date(target, summary, task, source, drop_misaligned)

@@ -19,7 +19,7 @@ from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
 from components.common.errors import InputError
-from components.common.files import locked
+from components.common.locks import locked
 
 RECORD = "assets.extra/push.json"
 CARD = "assets.extra/model_card.json"

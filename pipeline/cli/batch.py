@@ -64,7 +64,7 @@ def run(model: str, patterns: list[str], output: str, beam_args: tuple[str, ...]
     from apache_beam.options.pipeline_options import PipelineOptions
     from tfx.dsl.io import fileio
 
-    from components.common.files import locked
+    from components.common.locks import locked
     from components.serving.batch_shards import ERRORS, AnswerPieces, cut, remove_parts
     from components.serving.client import PushedModel
 

@@ -5,12 +5,11 @@ import hashlib
 import json
 import os
 import pathlib
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
 from components.common.errors import InputError
-from components.common.files import file_sha256
+from components.common.files import file_sha256, write_atomic
 
 FACTS_VERSION = (
     1  # Raise it when `inspect` looks at more, so that what is known is looked at again.
@@ -113,10 +112,7 @@ def remembered_facts(handle: str, path: str, sha256: str, cache: pathlib.Path) -
         return json.loads(file.read_text())
     facts = inspect(handle, path)
     with contextlib.suppress(OSError):  # Without it the next start is slower, no more.
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as scratch:
-            json.dump(facts, scratch)
-        os.replace(scratch.name, file)
+        write_atomic(file, json.dumps(facts))
     return facts
 
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 
 from components.common.code_hash import code_sha256
 from components.common.errors import InputError
-from components.common.files import file_sha256, locked
+from components.common.files import file_sha256
+from components.common.locks import locked
 
 DEFAULT_ENCODER = "minilm-l6"
 
