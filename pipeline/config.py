@@ -8,6 +8,7 @@ from components.common.errors import InputError
 from components.common.files import file_sha256, write_atomic
 from components.data.tfrecords import check_records
 from components.models.bert.hub import Encoder
+from components.serving import versions
 from components.spec.task import Task
 from pipeline.beam import PROFILES
 
@@ -128,11 +129,7 @@ def pushed_model(serving: str, encoder: Encoder) -> str:
     Raises:
       InputError: the version was made with another encoder.
     """
-    # They load TFX, which what only reads a configuration does without.
-    from components.serving import versions
-    from components.serving.served_model import newest_version
-
-    version = newest_version(serving)
+    version = versions.newest(serving)
     if not version:
         return ""
     made_with = versions.read(f"{version}/{versions.CARD}").get("encoder", {})
