@@ -7,9 +7,12 @@ import shutil
 import pytest
 
 from components.common import code_hash
+from components.models.bert.hub import Encoder
 from components.spec.registry import load_task
+from pipeline.config import PipelineConfig
 from pipeline.eval_config import eval_config
 from pipeline.fingerprint import stage_code
+from pipeline.pipeline import create_pipeline
 from tests.conftest import REPOSITORY
 
 MRPC, SQUAD = load_task("mrpc"), load_task("squad")
@@ -57,6 +60,21 @@ def edit(path, old: str, new: str) -> None:
 BOTH_TRANSFORMS = {"Transform mrpc", "Transform squad"}
 BOTH_TRAINERS = {"Trainer mrpc", "Trainer squad"}
 BOTH_EVALUATORS = {"Evaluator mrpc", "Evaluator squad"}
+
+
+def test_each_stage_of_the_pipeline_is_told_its_own_hash(tmp_path):
+    encoder = Encoder("e", "/e", "0", "/e/vocab.txt", True, hidden_size=16, max_positions=128)
+    root = str(tmp_path)
+    config = PipelineConfig(MRPC, encoder, data=root, root=root, schema_file="schema/mrpc.pbtxt")
+    told = {}
+    for node in create_pipeline(config).components:
+        parameters = getattr(node, "exec_properties", {})
+        custom = json.loads(parameters.get("custom_config") or "{}")
+        if code := parameters.get("code") or custom.get("code"):
+            told[node.id] = code
+    plain = {stage: stage_code(stage) for stage in ("DataGate", "DriftGate", "ServingCheck")}
+    headed = {stage: stage_code(stage, MRPC.head) for stage in ("Transform", "Trainer")}
+    assert told == plain | headed
 
 
 @pytest.mark.parametrize(
