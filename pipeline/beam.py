@@ -93,7 +93,10 @@ def beam_arguments(profile: str, assignments: Sequence[str]) -> tuple[str, ...]:
 
 
 def _refuse_unknown(given: dict[str, str]) -> None:
-    """Beam logs a warning for an option it does not know, and goes on without it."""
+    """Beam logs a warning for an option it does not know, and goes on without it.
+
+    It has no public list of its options: tests/test_private_names.py watches the names used here.
+    """
     from apache_beam.options.pipeline_options import PipelineOptions
 
     parser = argparse.ArgumentParser(add_help=False, conflict_handler="resolve")

@@ -5,11 +5,12 @@ import json
 import pathlib
 
 from components.common.errors import InputError
+from components.common.files import file_sha256, write_atomic
 from components.data.tfrecords import check_records
 from components.models.bert.hub import Encoder
+from components.serving import versions
 from components.spec.task import Task
 from pipeline.beam import PROFILES
-from pipeline.fingerprint import file_sha256
 
 SCHEMA_DIRECTORY = pathlib.Path(__file__).resolve().parent.parent / "schema"
 
@@ -128,11 +129,7 @@ def pushed_model(serving: str, encoder: Encoder) -> str:
     Raises:
       InputError: the version was made with another encoder.
     """
-    # They load TFX, which what only reads a configuration does without.
-    from components.serving import versions
-    from components.serving.served_model import newest_version
-
-    version = newest_version(serving)
+    version = versions.newest(serving)
     if not version:
         return ""
     made_with = versions.read(f"{version}/{versions.CARD}").get("encoder", {})
@@ -162,6 +159,5 @@ def _by_content(schema_file: pathlib.Path, root: str) -> str:
     copy = pathlib.Path(
         root, "artifacts", "schema", file_sha256(schema_file)[:16], schema_file.name
     )
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    copy.write_bytes(schema_file.read_bytes())
+    write_atomic(copy, schema_file.read_bytes())
     return str(copy)

@@ -1,54 +1,26 @@
-"""Hashes that make the cache right.
+"""Which code is part of a stage's cache key.
 
 TFX sees the parameters of a component and the artifacts that go in, but not the code that it calls
-by import path, nor what a file holds behind a path. So a hash of the code goes into the parameters.
+by import path. So a hash of that code goes into the parameters.
 """
 
-import ast
-import hashlib
-import pathlib
+from components.common.code_hash import code_sha256
+from components.spec.heads import HeadConfig, head_module
 
-_ROOT = pathlib.Path(__file__).resolve().parent.parent
-
-
-def code_sha256(*modules: str) -> str:
-    """Hash of the source of these modules and of all of `components` that they import, however deep."""
-    digest = hashlib.sha256()
-    for path in sorted(_closure(modules)):
-        digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def file_sha256(path: str | pathlib.Path) -> str:
-    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+# What runs in each stage that has code of this project; the Evaluator's is told by eval_config.py.
+_MODULES = {
+    "DataGate": ("components.data.data_gate",),
+    "Transform": ("components.preprocessing.transform",),
+    "DriftGate": ("components.data.drift_gate",),
+    "Trainer": ("components.training.trainer",),
+    # The worker is a process of its own, which nothing imports.
+    "ServingCheck": (
+        "components.serving.serving_check",
+        "components.serving.serving_check_worker",
+    ),
+}
 
 
-def _closure(modules) -> set[pathlib.Path]:
-    found: set[pathlib.Path] = set()
-    waiting = list(modules)
-    while waiting:
-        for path in _files_of(waiting.pop()):
-            if path not in found:
-                found.add(path)
-                waiting += _imports(path)
-    return found
-
-
-def _files_of(module: str) -> list[pathlib.Path]:
-    """The file of a module of this project and those of the packages around it."""
-    parts = module.split(".")
-    if parts[0] != "components":
-        return []
-    files = [_ROOT.joinpath(*parts[:end], "__init__.py") for end in range(1, len(parts) + 1)]
-    files.append(_ROOT.joinpath(*parts).with_suffix(".py"))
-    return [file for file in files if file.is_file()]
-
-
-def _imports(path: pathlib.Path) -> list[str]:
-    names = []
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return names
+def stage_code(stage: str, head: HeadConfig | None = None) -> str:
+    """Hashes the code of a stage, and of the head's where one goes in."""
+    return code_sha256(*_MODULES[stage], *([head_module(head)] if head else []))

@@ -5,9 +5,8 @@ import json
 import pathlib
 
 from components.models.bert.presets import licence
-from components.spec.heads import head_module
 from pipeline.config import PipelineConfig
-from pipeline.fingerprint import code_sha256
+from pipeline.fingerprint import stage_code
 
 
 def card_facts(config: PipelineConfig) -> str:
@@ -21,7 +20,7 @@ def card_facts(config: PipelineConfig) -> str:
         "data": _data(config.data),
         "judged_split": config.eval_split,
         "encoder": dataclasses.asdict(config.encoder),
-        "code_sha256": code_sha256("components.training.trainer", head_module(task.head)),
+        "code_sha256": stage_code("Trainer", task.head),
         "hyperparameters": dataclasses.asdict(task.hyperparameters),
         "thresholds": {n: dataclasses.asdict(t) for n, t in task.thresholds.items()},
     }

@@ -32,11 +32,10 @@ from components.data.drift_gate import DriftGate
 from components.serving.pusher import Executor as PusherExecutor
 from components.serving.served_model import ServedModel
 from components.serving.serving_check import ServingCheck
-from components.spec.heads import head_module
 from components.spec.task import Task
 from pipeline.config import PipelineConfig
 from pipeline.eval_config import EXTRACTORS, check_slice_examples, eval_config
-from pipeline.fingerprint import code_sha256
+from pipeline.fingerprint import stage_code
 from pipeline.model_card_facts import card_facts
 from pipeline.resolvers.anchor import Anchor
 from pipeline.resolvers.last_statistics import LastBlessedStatistics, statistics_options
@@ -55,7 +54,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
     validator = ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
-    data_gate = DataGate(anomalies=validator.outputs["anomalies"])
+    data_gate = DataGate(anomalies=validator.outputs["anomalies"], code=stage_code("DataGate"))
 
     transform = _transform(config, examples, schema)
     transform.add_upstream_node(data_gate)
@@ -70,6 +69,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         schema=schema.outputs["schema"],
         text_features=json.dumps(task.head.text_features),
         drift=task.drift,
+        code=stage_code("DriftGate"),
         **({"previous": last.outputs["statistics"]} if last else {}),
     )
 
@@ -154,7 +154,7 @@ def _transform(config: PipelineConfig, examples, schema) -> Transform:
         schema=schema.outputs["schema"],
         preprocessing_fn="components.preprocessing.transform.preprocessing_fn",
         disable_statistics=True,  # TokenStatistics' are the ones that are looked at
-        custom_config=_head_and_encoder(config, "components.preprocessing.transform"),
+        custom_config=_head_and_encoder(config, "Transform"),
     )
 
 
@@ -166,7 +166,7 @@ def _trainer(config: PipelineConfig, transform) -> Trainer:
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config={
-            **_head_and_encoder(config, "components.training.trainer"),
+            **_head_and_encoder(config, "Trainer"),
             "hyperparameters": to_json(config.task.hyperparameters),
             "checkpoints": config.checkpoints,
             "warm_start": config.warm_start,
@@ -174,13 +174,13 @@ def _trainer(config: PipelineConfig, transform) -> Trainer:
     )
 
 
-def _head_and_encoder(config: PipelineConfig, module: str) -> dict[str, str]:
-    """What `module` is told of both, and the hash of its code with the head's."""
+def _head_and_encoder(config: PipelineConfig, stage: str) -> dict[str, str]:
+    """What the stage is told of both, and the hash of its code with the head's."""
     head = config.task.head
     return {
         "head": to_json(head),
         "encoder": config.encoder.to_json(),
-        "code": code_sha256(module, head_module(head)),
+        "code": stage_code(stage, head),
     }
 
 
@@ -221,9 +221,7 @@ def _serving_check(
             }
         ),
         facts=card_facts(config),
-        code=code_sha256(
-            "components.serving.serving_check", "components.serving.serving_check_worker"
-        ),
+        code=stage_code("ServingCheck"),
         **({"server_blessing": model_server.outputs["blessing"]} if model_server else {}),
     )
 

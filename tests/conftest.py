@@ -1,5 +1,6 @@
 """What tests share: a tiny encoder, and one project in which the whole pipeline has run."""
 
+import ast
 import dataclasses
 import pathlib
 import re
@@ -58,9 +59,17 @@ class Project:
         return graph, stage / "transformed_examples" / graph.name
 
     def edit(self, file: str) -> None:
-        """Changes the content of a source file and nothing that it does."""
+        """Adds a statement to a source file, for which no other one looks."""
         path = self.root / file
-        path.write_text(path.read_text() + "\n# edited\n")
+        path.write_text(path.read_text() + "\n_EDITED = 1\n")
+
+    def redocument(self, file: str) -> None:
+        """Gives a source file another docstring and a comment, so that it does what it did."""
+        path = self.root / file
+        source = path.read_text()
+        docstring = ast.parse(source).body[0]
+        lines = source.splitlines(keepends=True)[docstring.end_lineno :]
+        path.write_text("".join(['"""Edited."""  # Edited.\n', *lines]))
 
 
 def stages(run: subprocess.CompletedProcess) -> dict[str, str]:

@@ -137,6 +137,15 @@ def test_settings_that_come_back_are_judged_anew_and_served_again(project, first
     assert len(project.versions()) == 3
 
 
+def test_editing_what_only_people_read_repeats_nothing(project):
+    before = project.versions()
+    project.redocument("components/training/trainer.py")
+    run = project.pipeline()
+    assert run.returncode == 0
+    assert {name for name, note in stages(run).items() if note == "ran"} == LOOKING
+    assert project.versions() == before
+
+
 def test_editing_the_trainer_does_not_run_transform(project, first_run):
     project.edit("components/training/trainer.py")
     run = project.pipeline()

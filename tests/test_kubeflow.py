@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import kubeflow_runner
-from components.serving.served_model import newest_version
+from components.serving.versions import newest
 from pipeline.orchestrators.cluster import IMAGE_CACHE
 from tests import kfp_executor
 from tests.conftest import REPOSITORY
@@ -66,7 +66,7 @@ def test_every_stage_runs_and_the_model_is_pushed(ran, root):
     assert {task.state for task in ran.values()} == {kfp_executor.SUCCEEDED}
     assert list(ran)[-1] == "Pusher"
     assert ran["Evaluator"].artifacts["blessing"]["metadata"]["blessed"] == 1
-    version = newest_version(str(root / "serving" / "mrpc"))
+    version = newest(str(root / "serving" / "mrpc"))
     assert ran["Pusher"].artifacts["pushed_model"]["metadata"]["pushed_destination"] == version
     assert pathlib.Path(version, "saved_model.pb").is_file()
 

@@ -1,28 +1,51 @@
-"""Folders that change as a whole, whenever the process may be killed."""
+"""Files and folders that change as a whole, whenever the process may be killed; hashes of files."""
 
 import contextlib
 import ctypes
-import fcntl
+import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
 
 # From linux/fcntl.h and linux/fs.h.
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_CHUNK_BYTES = 1 << 20
 
 
-@contextlib.contextmanager
-def locked(folder: str) -> Iterator[None]:
-    """Makes the folder and holds a lock on it; another process waits, a dead one holds nothing."""
+def file_sha256(path: str | os.PathLike, opener: Callable[..., Any] = open) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal.
+
+    Args:
+      opener: tf.io.gfile.GFile for a path of gs://.
+    """
+    digest = hashlib.sha256()
+    with opener(path, "rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def write_atomic(path: str | os.PathLike, content: str | bytes) -> None:
+    """Writes a file of this machine, and makes its folder.
+
+    Whoever reads it sees the old content or the new one, after a power cut, too. Text is UTF-8.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
+    new = os.path.join(folder, f".{name}.{uuid.uuid4().hex}")
     try:
-        with contextlib.suppress(OSError):  # NFS locks no folders.
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+        with open(new, "xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(new)
+        raise
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """DataGate: no training on data that breaks the schema. ExampleValidator only writes it down."""
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
@@ -12,9 +12,14 @@ from components.common.errors import InputError
 @component
 def DataGate(
     anomalies: InputArtifact[standard_artifacts.ExampleAnomalies],
+    code: Parameter[str],
     passed: OutputArtifact[standard_artifacts.String],
 ):
-    """Raises InputError with every anomaly of every split; writes the splits that passed."""
+    """Raises InputError with every anomaly of every split; writes the splits that passed.
+
+    Args:
+      code: hash of this module, for the cache.
+    """
     splits = artifact_utils.decode_split_names(anomalies.split_names)
     found = [line for split in splits for line in describe(anomalies.uri, split)]
     if found:

@@ -9,7 +9,8 @@ import urllib.request
 from collections.abc import Iterable, Sequence
 
 from components.common.errors import InputError
-from components.common.files import locked
+from components.common.files import file_sha256
+from components.common.locks import locked
 from components.spec.data_source import OfficialFile
 
 SUMS_NAME = "SHA256SUMS"
@@ -34,7 +35,7 @@ def verify(files: Sequence[OfficialFile], folder: str) -> dict[str, str]:
     for file in files:
         path = os.path.join(folder, file.name)
         if os.path.exists(path):
-            hashes[file.name] = hash_file(path)
+            hashes[file.name] = file_sha256(path)
             if sums is None:
                 _check_published(file, path, hashes[file.name])
             else:
@@ -59,7 +60,7 @@ def download(files: Sequence[OfficialFile], folder: str) -> None:
     with locked(folder):
         for file in files:
             path = os.path.join(folder, file.name)
-            if os.path.exists(path) and hash_file(path) == file.sha256:
+            if os.path.exists(path) and file_sha256(path) == file.sha256:
                 continue
             try:
                 _fetch(file, path)
@@ -70,15 +71,6 @@ def download(files: Sequence[OfficialFile], folder: str) -> None:
                         "are in as --source."
                     ) from None
                 print(f"Going on without {file.name}: {error}", file=sys.stderr)
-
-
-def hash_file(path: str) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _by_hand(files: Iterable[OfficialFile]) -> str:

@@ -78,6 +78,7 @@ def DriftGate(
     schema: InputArtifact[standard_artifacts.Schema],
     text_features: Parameter[str],
     drift: Parameter[str],
+    code: Parameter[str],
     distances: OutputArtifact[standard_artifacts.String],
     previous: InputArtifact[standard_artifacts.ExampleStatistics] = None,
 ):
@@ -91,6 +92,7 @@ def DriftGate(
       schema: holds the thresholds.
       text_features: JSON list of the task's text features, whose tokens are compared too.
       drift: "accept" lets pass what is above its threshold.
+      code: hash of this module, for the cache.
       previous: as `statistics`, of the last blessed model's data; None where there is none.
     """
     found = measure(

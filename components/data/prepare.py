@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from components.common import files
+from components.common.cache import cache_directory
 from components.common.errors import InputError
+from components.common.locks import locked
 from components.data import download, tfrecords
 from components.data.readers.reader import has_alignment, key_of, reader_of
 from components.spec.data_source import LocatedExample
@@ -52,7 +54,7 @@ def own_files(task: Task, paths: Mapping[str, str | None]) -> Source:
             raise InputError(f"--{split} {path}: there is no such file.")
     return Source(
         files={
-            split: {"name": os.path.basename(path), "sha256": download.hash_file(path)}
+            split: {"name": os.path.basename(path), "sha256": files.file_sha256(path)}
             for split, path in paths.items()
         },
         read=lambda: {
@@ -69,8 +71,7 @@ def official_files(task: Task, folder: str | None) -> Source:
             f"The task {task.name} has no official files. Pass yours: --train FILE --eval FILE."
         )
     if not folder:
-        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        folder = os.path.join(cache, "bert-tfx-pipeline", "data", task.name)
+        folder = str(cache_directory() / "data" / task.name)
         download.download(task.data.files, folder)
     reader = reader_of(task.data)
     hashes = download.verify(task.data.files, folder)
@@ -92,7 +93,7 @@ def prepare(task: Task, source: Source, output: str, drop_misaligned: bool = Fal
       InputError: the rows cannot be used, or the folder holds something else.
     """
     target = os.path.realpath(output)
-    with files.locked(os.path.dirname(target)):
+    with locked(os.path.dirname(target)):
         files.recover(target)
         summary = _read_summary(target)
         up_to_date = _is_up_to_date(target, summary, task, source, drop_misaligned)

@@ -13,7 +13,8 @@ from components.serving import versions
 class Executor(executor.Executor):
     """TFX's Pusher copies file by file into the numbered folder; this one pushes by a rename.
 
-    What is served already is not pushed again, else a rollback would only go back to the same model.
+    It uses private methods of TFX's, which tests/test_private_names.py watches. What is served already
+    is not pushed again, else a rollback would only go back to the same model.
     Its custom_config may hold `keep_versions`: how many of the newest versions stay, 0 for all.
     """
 

@@ -15,11 +15,10 @@ import shutil
 import time
 from collections.abc import Iterator
 
-from tfx.dsl.io import fileio
-from tfx.utils import io_utils
+from tfx.dsl.io.plugins.local import LocalFilesystem
 
 from components.common.errors import InputError
-from components.common.files import locked
+from components.common.locks import locked
 
 RECORD = "assets.extra/push.json"
 CARD = "assets.extra/model_card.json"
@@ -31,18 +30,29 @@ _IDENTITY = (_MARKER, "variables/variables.index")
 
 def versions(base: str) -> list[int]:
     """The numbers of the whole versions, the one that is served last."""
-    names = [name.rstrip("/") for name in fileio.listdir(base)] if fileio.exists(base) else []
-    numbers = sorted(int(name) for name in names if name.isdigit())
-    return [number for number in numbers if fileio.exists(f"{base}/{number}/{_MARKER}")]
+    return [number for number in _numbers(base) if _is_whole(f"{base}/{number}")]
+
+
+def newest(model: str) -> str | None:
+    """The folder of the version that is served, None where there is none.
+
+    Args:
+      model: a folder of versions, or one version, which is its own newest one.
+    """
+    model = model.rstrip("/")
+    if _is_whole(model):
+        return model
+    numbers = versions(model)
+    return f"{model}/{numbers[-1]}" if numbers else None
 
 
 def serves(model: str, base: str) -> int | None:
     """The newest version's number if it is this model, to the checksum of each tensor, else None."""
-    newest = versions(base)[-1:]
-    same = newest and all(
-        _content(f"{model}/{name}") == _content(f"{base}/{newest[0]}/{name}") for name in _IDENTITY
+    version = newest(base)
+    same = version and all(
+        _content(f"{model}/{name}") == _content(f"{version}/{name}") for name in _IDENTITY
     )
-    return newest[0] if same else None
+    return int(os.path.basename(version)) if same else None
 
 
 def push(model: str, base: str, record: dict, keep: int = 0) -> int:
@@ -77,8 +87,9 @@ def rollback(base: str) -> tuple[int, int]:
         line = _lineage(base)
         if len(line) < 2:
             raise InputError(f"{base} holds nothing that was served before the newest version.")
-        target, newest = line[-2], versions(base)[-1]
-        record = read(f"{base}/{target}/{RECORD}") | {"rollback_to": target, "withdrawn": newest}
+        target, withdrawn = line[-2], versions(base)[-1]
+        record = read(f"{base}/{target}/{RECORD}")
+        record |= {"rollback_to": target, "withdrawn": withdrawn}
         return target, _push(f"{base}/{target}", base, record)
 
 
@@ -92,10 +103,8 @@ def prune(base: str, keep: int) -> list[int]:
 
 def read(path: str) -> dict:
     """A JSON file, nothing where there is none."""
-    if not fileio.exists(path):
-        return {}
-    with fileio.open(path) as file:
-        return json.loads(file.read())
+    content = _content(path)
+    return {} if content is None else json.loads(content)
 
 
 @contextlib.contextmanager
@@ -127,9 +136,14 @@ def _copy(model: str, target: str, record: dict) -> None:
     if _is_local(model) and _is_local(target):
         shutil.copytree(model, target, ignore=shutil.ignore_patterns(_MARKER))
     else:
+        from tfx.utils import io_utils  # loads TensorFlow
+
         io_utils.copy_dir(model, target, deny_regex_patterns=[rf"{_MARKER}$"])
-    io_utils.write_string_file(f"{target}/{RECORD}", json.dumps(record, indent=2) + "\n")
-    io_utils.copy_file(f"{model}/{_MARKER}", f"{target}/{_MARKER}")
+    files = _file_system(model, target)
+    files.makedirs(os.path.dirname(f"{target}/{RECORD}"))
+    with files.open(f"{target}/{RECORD}", "w") as file:
+        file.write(json.dumps(record, indent=2) + "\n")
+    files.copy(f"{model}/{_MARKER}", f"{target}/{_MARKER}")
 
 
 def _prune(base: str, keep: int) -> list[int]:
@@ -139,7 +153,7 @@ def _prune(base: str, keep: int) -> list[int]:
             os.rename(f"{base}/{version}", f"{base}/{_LEAVING}")
             shutil.rmtree(f"{base}/{_LEAVING}")
         else:
-            fileio.rmtree(f"{base}/{version}")
+            _file_system(base).rmtree(f"{base}/{version}")
     return removed
 
 
@@ -158,15 +172,39 @@ def _lineage(base: str) -> list[int]:
 
 def _next_version(base: str) -> int:
     """Seconds since 1970, or one more than the highest number there is where that is not less."""
-    names = [name.rstrip("/") for name in fileio.listdir(base)] if fileio.exists(base) else []
-    return max([int(time.time()), *(int(name) + 1 for name in names if name.isdigit())])
+    return max([int(time.time()), *(number + 1 for number in _numbers(base))])
+
+
+def _numbers(base: str) -> list[int]:
+    """Of all that has a number for its name, whole or not, the highest last."""
+    files = _file_system(base)
+    names = [name.rstrip("/") for name in files.listdir(base)] if files.isdir(base) else []
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def _is_whole(version: str) -> bool:
+    return _file_system(version).exists(f"{version}/{_MARKER}")
 
 
 def _content(path: str) -> bytes | None:
-    if not fileio.exists(path):
+    files = _file_system(path)
+    if not files.exists(path):
         return None
-    with fileio.open(path, "rb") as file:
+    with files.open(path, "rb") as file:
         return file.read()
+
+
+def _file_system(*paths: str):
+    """TFX's functions on files that take these paths.
+
+    Those for all paths load TensorFlow, which takes seconds; whether a folder of this machine holds a
+    model is told before.
+    """
+    if all(map(_is_local, paths)):
+        return LocalFilesystem
+    from tfx.dsl.io import fileio
+
+    return fileio
 
 
 def _is_local(path: str) -> bool:

@@ -8,10 +8,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.common.files import file_sha256
+
 progress = logging.getLogger("progress")
 
 _KEPT = 2  # should the last one be damaged
-_CHUNK = 1 << 20
 _ABANDONED_SECONDS = 24 * 3600  # far longer than a training that lives takes from one to the next
 
 
@@ -111,9 +112,5 @@ def training_key(settings: Iterable[str], files: Iterable[str]) -> str:
     for setting in settings:
         digest.update(setting.encode() + b"\0")
     for file in sorted(files):
-        content = hashlib.sha256()
-        with tf.io.gfile.GFile(file, "rb") as opened:
-            while chunk := opened.read(_CHUNK):
-                content.update(chunk)
-        digest.update(content.digest())
+        digest.update(bytes.fromhex(file_sha256(file, tf.io.gfile.GFile)))
     return digest.hexdigest()[:16]

@@ -29,7 +29,8 @@ class AdamW(tf.keras.optimizers.AdamW):
 
     Keras composes the update of about fifteen operations, each of which passes over all parameters (on
     a processor that was a seventh of the time of a step), and the decay of three, which here is one. The
-    figures are the same.
+    figures are the same. It overrides and uses private names of Keras', which
+    tests/test_private_names.py watches.
 
     Attributes:
       head_scale: how much faster than the encoder's the head's weights learn.

@@ -2,8 +2,10 @@
 
 import argparse
 
+from components.common.errors import InputError
 from components.common.settings import parse_settings
 from components.models.bert.presets import DEFAULT_ENCODER
+from components.serving import versions
 from components.spec.registry import load_task, task_names
 from components.spec.task import Task
 from pipeline.beam import PROFILES, beam_arguments
@@ -48,6 +50,14 @@ def parser_of_runs(command: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument("--output", default="output", help="folder for all that runs made")
     parser.add_argument("--task", help="where the folder has runs of several")
     return parser
+
+
+def pushed_version(model: str) -> str:
+    """The version to ask: `model` itself, or the newest one in it; raises InputError."""
+    version = versions.newest(model)
+    if not version:
+        raise InputError(f"{model} holds no model. Pass what the closing table of a run names.")
+    return version
 
 
 def task_and_beam(options: argparse.Namespace) -> tuple[Task, tuple[str, ...]]:

@@ -21,7 +21,7 @@ import sys
 from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
 from pipeline.beam import beam_arguments
-from pipeline.cli.arguments import add_beam_arguments
+from pipeline.cli.arguments import add_beam_arguments, pushed_version
 
 _JOB = "job.json"
 
@@ -59,16 +59,17 @@ def run(model: str, patterns: list[str], output: str, beam_args: tuple[str, ...]
     Raises:
       InputError: there is no such model or file, or `output` has the answers of another job.
     """
+    version = pushed_version(_absolute(model))
     # Seconds of imports, after what can be told without them.
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
     from tfx.dsl.io import fileio
 
-    from components.common.files import locked
+    from components.common.locks import locked
     from components.serving.batch_shards import ERRORS, AnswerPieces, cut, remove_parts
     from components.serving.client import PushedModel
 
-    version, files, output = _version(model), _files(patterns), _absolute(output)
+    files, output = _files(patterns), _absolute(output)
     names = PushedModel(version).names
     pieces = [piece for file in files for piece in cut(file, names)]
     with contextlib.nullcontext() if "://" in output else locked(output):
@@ -81,18 +82,6 @@ def run(model: str, patterns: list[str], output: str, beam_args: tuple[str, ...]
                 todo = pipeline | beam.Create(left) | beam.Reshuffle()
                 todo | beam.ParDo(AnswerPieces(version, output))
         return any(name.endswith(ERRORS) for name in fileio.listdir(output))
-
-
-def _version(model: str) -> str:
-    from tfx.dsl.io import fileio
-
-    from components.serving.served_model import newest_version
-
-    model = _absolute(model)
-    version = model if fileio.exists(f"{model}/saved_model.pb") else newest_version(model)
-    if not version:
-        raise InputError(f"{model} holds no model. Pass what the closing table of a run names.")
-    return version
 
 
 def _files(patterns: list[str]) -> list[str]:

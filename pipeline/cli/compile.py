@@ -15,6 +15,7 @@ import sys
 from typing import Any
 
 from components.common.errors import InputError
+from components.common.files import write_atomic
 from components.common.stderr_filter import quiet_stderr
 from pipeline.cli.arguments import add_local_arguments, task_and_beam
 from pipeline.orchestrators.graph import (
@@ -23,7 +24,6 @@ from pipeline.orchestrators.graph import (
     describe,
     edges,
     read_graph,
-    write_whole,
 )
 
 
@@ -75,7 +75,7 @@ def _compile(options: argparse.Namespace) -> str:
         _refuse_other_stages(graph, options.same_stages_as)
     if options.run_id:
         graph |= _run(options, config, pipeline)
-    write_whole(options.graph, json.dumps(graph, indent=2) + "\n")
+    write_atomic(options.graph, json.dumps(graph, indent=2) + "\n")
     counts = ", ".join(f"{count:,} {split}" for split, count in rows.items())
     return (
         f"{task.name} with {encoder.handle}, {counts} rows; {options.graph} has {len(nodes)} stages"
@@ -90,7 +90,7 @@ def _run(options: argparse.Namespace, config, pipeline) -> dict[str, Any]:
 
     substitute_runtime_parameter(pipeline, {PIPELINE_RUN_ID_PARAMETER_NAME: options.run_id})
     ir = f"{os.path.abspath(options.graph).removesuffix('.json').removesuffix('.graph')}.ir.json"
-    write_whole(ir, json_format.MessageToJson(pipeline))
+    write_atomic(ir, json_format.MessageToJson(pipeline))
     return {"run_id": options.run_id, "ir": ir, "config": config_to_json(config)}
 
 

@@ -14,14 +14,15 @@ import contextlib
 import json
 import math
 import os
-import pathlib
 import sys
 import time
 from collections.abc import Iterable
 
 from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
+from components.serving import versions
 from components.serving.request_examples import Texts, batches, read_texts
+from pipeline.cli.arguments import pushed_version
 
 _BATCH_SIZE = 32
 _PROGRESS_SECONDS = 5
@@ -30,7 +31,7 @@ _PROGRESS_SECONDS = 5
 def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     try:
-        version = newest_version(options.model)
+        version = pushed_version(options.model)
         if options.text:
             with quiet_stderr():
                 _write(_load(version).answers([_named(options.text)]))
@@ -62,26 +63,14 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def newest_version(model: str) -> pathlib.Path:
-    """The folder itself if it is a SavedModel, else the highest number in it."""
-    folder = pathlib.Path(model)
-    versions = [folder] if (folder / "saved_model.pb").is_file() else []
-    versions += sorted(
-        (path for path in folder.glob("*") if path.name.isdigit()), key=lambda path: int(path.name)
-    )
-    if not versions:
-        raise InputError(f"{model} holds no model. Pass what the closing table of a run names.")
-    return versions[-1]
-
-
-def _load(version: pathlib.Path):
+def _load(version: str):
     # Seconds of imports, after what can be told without them.
     from components.serving.client import PushedModel
 
-    return PushedModel(str(version))
+    return PushedModel(version)
 
 
-def score(version: pathlib.Path, file: str) -> dict:
+def score(version: str, file: str) -> dict:
     """{"examples", metric: {"value", "lower", "upper"}} of a labelled file, by the metrics of the gate.
 
     What so few rows do not tell is None.
@@ -119,18 +108,20 @@ def score(version: pathlib.Path, file: str) -> dict:
     return {"examples": len(rows), **scores}
 
 
-def _task_name(version: pathlib.Path) -> str:
-    card = version / "assets.extra" / "model_card.json"
-    if not card.is_file():
-        raise InputError(f"{card} is missing: it says of which task the model is.")
-    return json.loads(card.read_text())["task"]
+def _task_name(version: str) -> str:
+    card = versions.read(f"{version}/{versions.CARD}")
+    if not card:
+        raise InputError(
+            f"{version}/{versions.CARD} is missing: it says of which task the model is."
+        )
+    return card["task"]
 
 
 def _unreadable(file: str, error: OSError) -> InputError:
     return InputError(f"{file} cannot be read: {error.strerror}.")
 
 
-def _answer_file(version: pathlib.Path, file: str) -> None:
+def _answer_file(version: str, file: str) -> None:
     with contextlib.ExitStack() as stack:
         try:
             stream = sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))

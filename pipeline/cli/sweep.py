@@ -27,10 +27,9 @@ from components.common.errors import InputError
 from components.common.settings import parse_settings
 from components.models.bert.hub import resolve
 from components.models.bert.presets import DEFAULT_ENCODER
-from components.spec.heads import head_module
 from components.spec.registry import load_task
 from components.spec.task import Task
-from pipeline.fingerprint import code_sha256
+from pipeline.fingerprint import stage_code
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             # Seconds of imports, after what can be told without them.
             from components.tuning.sweep import report, sweep
 
-            code = code_sha256("components.training.trainer", head_module(tasks[0].head))
+            code = stage_code("Trainer", tasks[0].head)
             results = sweep(tasks, files, encoder, code, finished)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -18,27 +18,16 @@ from rich.table import Table
 
 from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
+from components.serving import versions
 from components.spec.registry import load_task, task_names
+from components.spec.task import Task
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     try:
-        task = load_task(options.task)
-        with quiet_stderr():
-            # Seconds of imports, after what can be told without them.
-            from components.serving import versions
-        base = f"{options.output.rstrip('/')}/serving/{task.name}"
-        if not versions.versions(base):
-            raise InputError(f"{base} holds no version. Pass the --output of the runs.")
-        if options.action == "list":
-            Console(highlight=False).print(_table(base, list(task.thresholds)))
-        elif options.action == "rollback":
-            target, version = versions.rollback(base)
-            print(f"{base}/{version} is served now: the model of version {target}")
-        else:
-            removed = versions.prune(base, options.keep)
-            print(f"removed: {', '.join(map(str, removed)) or 'nothing'}")
+        with quiet_stderr():  # TensorFlow, which reads object stores, says much when it is loaded.
+            _act(options, load_task(options.task))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -58,9 +47,21 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _table(base: str, metrics: list[str]) -> Table:
-    from components.serving import versions
+def _act(options: argparse.Namespace, task: Task) -> None:
+    base = f"{options.output.rstrip('/')}/serving/{task.name}"
+    if not versions.newest(base):
+        raise InputError(f"{base} holds no version. Pass the --output of the runs.")
+    if options.action == "list":
+        Console(highlight=False).print(_table(base, list(task.thresholds)))
+    elif options.action == "rollback":
+        target, version = versions.rollback(base)
+        print(f"{base}/{version} is served now: the model of version {target}")
+    else:
+        removed = versions.prune(base, options.keep)
+        print(f"removed: {', '.join(map(str, removed)) or 'nothing'}")
 
+
+def _table(base: str, metrics: list[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("version", "pushed (UTC)", *metrics, "data", "run"):
         table.add_column(column, overflow="fold", no_wrap=column != "run")

@@ -2,8 +2,9 @@
 
 import dataclasses
 
+from components.common.cache import cache_directory
 from components.common.errors import InputError
-from components.models.bert.hub import Encoder, cache_directory
+from components.models.bert.hub import Encoder
 from components.spec.task import Task
 from pipeline.config import PipelineConfig, check_length
 

@@ -16,7 +16,6 @@ The graph of one run has besides:
 
 import dataclasses
 import json
-import os
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -102,12 +101,3 @@ def read_graph(file: str) -> dict[str, Any]:
     if not isinstance(graph, dict) or "nodes" not in graph:
         raise InputError(f"{file} is no graph of stages. Compile it again.")
     return graph
-
-
-def write_whole(file: str, text: str) -> None:
-    """A reader sees the old text or the new one."""
-    path = pathlib.Path(file)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_text(text)
-    new.replace(path)

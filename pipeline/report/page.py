@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import jinja2
 
+from components.common.files import write_atomic
 from components.data.drift_gate import Distance
 from components.evaluation.tensorboard import write_evaluation
 from components.spec.task import Task
@@ -101,10 +102,7 @@ def write_report(task_name: str, run: Run, output: str, compared: Sequence | Non
         distances=_distances(run),
     )
     file = pathlib.Path(output, "reports", f"{task_name}-{run.number}.html").absolute()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_suffix(".new")
-    new.write_text(page, encoding="utf-8")
-    new.replace(file)
+    write_atomic(file, page)
     return str(file)
 
 

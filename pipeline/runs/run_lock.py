@@ -1,11 +1,11 @@
 """One run at a time in a folder of results."""
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 
 from components.common.errors import InputError
+from components.common.locks import locked
 
 
 @contextlib.contextmanager
@@ -19,15 +19,12 @@ def only_run_in(root: str, before_waiting: Callable[[], None] | None = None) -> 
     Raises:
       InputError: there is such a process, and `before_waiting` is None.
     """
-    os.makedirs(f"{root}/logs", exist_ok=True)
-    with open(f"{root}/.lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not before_waiting:
-                raise InputError(
-                    f"Another run is at work in {root}. Wait for it, or pass another --output."
-                ) from None
-            before_waiting()
-            fcntl.flock(file, fcntl.LOCK_EX)
+
+    def refuse() -> None:
+        raise InputError(
+            f"Another run is at work in {root}. Wait for it, or pass another --output."
+        )
+
+    os.makedirs(f"{root}/logs", exist_ok=True)  # where the run writes its log first of all
+    with locked(root, ".lock", before_waiting or refuse):
         yield

@@ -103,7 +103,7 @@ def test_a_floor_of_a_slice_without_a_row_is_refused_with_the_slices_there_are(t
     check("f1:label:1:0.5,accuracy:numbers:differ:0.5,accuracy:overlap:70+:0.5")
     with pytest.raises(InputError, match=r"There|there are: 0 \(1 examples\), 1 \(1 examples\)"):
         check("f1:label:2:0.5")
-    with pytest.raises(InputError, match=r"f1:numbers:difer:0.5.*differ \(2 rows\)"):
+    with pytest.raises(InputError, match=r"f1:numbers:difer:0.5.*differ \(2 examples\)"):
         check("f1:numbers:difer:0.5")
 
 

@@ -6,7 +6,6 @@ import difflib
 import hashlib
 import json
 import os
-import pathlib
 import socket
 import threading
 import urllib.parse
@@ -14,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from components.common.cache import cache_directory
 from components.common.errors import InputError
 from components.models.bert.inspection import content_sha256, first_line, remembered_facts
 from components.models.bert.presets import DEFAULT_ENCODER, PRESETS, Wheel, converted
@@ -71,11 +71,6 @@ def resolve(handle: str) -> Encoder:
     facts = remembered_facts(handle, path, sha256, cache_directory())
     vocab_file = f"{path}/{facts.pop('vocab_file')}"
     return Encoder(handle=handle, path=path, sha256=sha256, vocab_file=vocab_file, **facts)
-
-
-def cache_directory() -> pathlib.Path:
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return pathlib.Path(home).absolute() / "bert-tfx-pipeline"
 
 
 def _locate(handle: str) -> str:

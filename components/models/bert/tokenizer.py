@@ -55,7 +55,8 @@ class Vocabulary:
 def _models(pieces: tuple[str, ...], lower_case: bool) -> tuple[np.ndarray, np.ndarray]:
     """tf.text's own models of WordPiece and of the normalization, uint8.
 
-    tf.text makes a Python integer of each byte, which takes a second each time a graph is traced.
+    tf.text makes a Python integer of each byte, which takes a second each time a graph is traced. It has
+    no public name for what it made: tests/test_private_names.py watches those used here.
     """
     with tf.init_scope():
         made = tf_text.FastBertTokenizer(

@@ -21,7 +21,7 @@ def run_gate(folder) -> str:
     passed = standard_artifacts.String()
     passed.uri = str(folder / "passed")
     executor = DataGate.EXECUTOR_SPEC.executor_class()
-    executor.Do({"anomalies": [anomalies]}, {"passed": [passed]}, {})
+    executor.Do({"anomalies": [anomalies]}, {"passed": [passed]}, {"code": ""})
     return (folder / "passed").read_text()
 
 

@@ -76,7 +76,9 @@ def gate(folder: pathlib.Path, now, previous, drift: str = "refuse") -> dict[tup
         inputs["previous"] = [previous]
     executor = DriftGate.EXECUTOR_SPEC.executor_class()
     executor.Do(
-        inputs, {"distances": [distances]}, {"drift": drift, "text_features": json.dumps(TEXTS)}
+        inputs,
+        {"distances": [distances]},
+        {"drift": drift, "text_features": json.dumps(TEXTS), "code": ""},
     )
     found = json.loads((folder / "distances").read_text())
     return {(d["split"], d["feature"], d["against"]): d["value"] for d in found}

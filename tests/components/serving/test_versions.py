@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import threading
 import time
 
@@ -128,6 +129,32 @@ def test_a_withdrawn_version_is_not_taken_up_again_when_its_elder_was_pruned(bas
     assert contents(base) == ["c", "b"]
     with pytest.raises(InputError, match="nothing that was served before"):
         versions.rollback(base)
+
+
+def test_the_newest_is_the_highest_number_that_is_whole(base, model):
+    assert versions.newest(base) is None
+    for number in ("9", "10"):
+        shutil.copytree(model(number), f"{base}/{number}")
+    os.makedirs(f"{base}/11/variables")  # being copied to an object store
+    os.makedirs(f"{base}/.incoming")
+    pathlib.Path(base, "12").write_text("a file")
+    assert versions.newest(base) == versions.newest(f"{base}/") == f"{base}/10"
+    assert versions.newest(f"{base}/9") == f"{base}/9"
+    assert versions.newest(f"{base}/11") is None
+    assert versions.newest(f"{base}/12") is None
+
+
+def test_what_is_not_of_this_machine_goes_through_tfx(base, model, monkeypatch):
+    """TFX's functions for all file systems, on the only one that there is here."""
+    monkeypatch.setattr(versions, "_is_local", lambda path: False)
+    assert versions.newest(base) is None
+    first, second = model("first"), model("second")
+    pushed = [versions.push(m, base, {}) for m in (first, second)]
+    assert versions.newest(base) == f"{base}/{pushed[1]}"
+    assert versions.serves(second, base) == pushed[1] and versions.serves(first, base) is None
+    assert versions.rollback(base)[0] == pushed[0]
+    assert contents(base) == ["first", "second", "first"]
+    assert versions.prune(base, keep=1) == pushed and contents(base) == ["first"]
 
 
 def test_a_push_keeps_the_newest(base, model):

@@ -10,8 +10,9 @@ from google.protobuf import json_format
 from kfp.components import load_component_from_text
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from components.common.cache import cache_directory
 from components.common.errors import InputError
-from components.models.bert.hub import Encoder, cache_directory
+from components.models.bert.hub import Encoder
 from components.spec.registry import load_task
 from pipeline.beam import PROFILES
 from pipeline.orchestrators import container
