@@ -11,7 +11,8 @@
 
 The graph of one run has besides:
 
-    {"run_id": of TFX, "ir": file of the compiled pipeline, "config": PipelineConfig without its task}
+    {"run_id": of TFX, "record": file of the run's record, see pipeline/runs/results.py,
+     "ir": file of the compiled pipeline, "config": PipelineConfig without its task}
 """
 
 import dataclasses

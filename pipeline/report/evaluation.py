@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from components.evaluation.tfma_results import overall_plots
 from pipeline.report.charts import Chart, line_chart
-from pipeline.runs.metric_results import Measured, Sliced
+from pipeline.runs.results import Measured, Sliced
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ def slice_groups(slices: Sequence[Sliced]) -> list[SliceGroup]:
         for metric in one.metrics:
             if metric.is_unknown and not metric.refused:
                 continue
-            bar = Bar(one.value, one.rows, metric, one.is_judged)
+            bar = Bar(one.value, one.examples, metric, one.is_judged)
             bars.setdefault((metric.name, one.slice), []).append(bar)
     return [
         SliceGroup(*key, sorted(group, key=lambda bar: bar.metric.candidate))
