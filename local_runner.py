@@ -15,10 +15,9 @@ import traceback
 
 from components.common.errors import InputError
 from pipeline.cli.arguments import add_local_arguments, task_and_beam
+from pipeline.runs.exit_codes import BAD_INPUT, FAULT
 from pipeline.runs.run_lock import only_run_in
 from pipeline.runs.terminal import Terminal
-
-FAULT, BAD_INPUT = 1, 2
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,6 +12,7 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 
 from benchmarks.places import RESULTS, ROOT
 from components.spec.registry import load_task
@@ -61,6 +62,7 @@ def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
     command = [sys.executable, str(ROOT / "local_runner.py"), "--task", options.task]
     command += ["--data", options.data, "--output", options.output, "--json"]
     command += [part for setting in settings for part in ("--set", setting)]
+    started = time.monotonic()
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode not in (0, 3):
         raise RuntimeError(f"seed {seed}: exit code {run.returncode}\n{run.stderr}")
@@ -70,5 +72,5 @@ def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
     return {
         **{name: found[name] for name in options.metrics},
         "trainer_seconds": 0.0 if trainer.cached else round(trainer.seconds, 1),
-        "run_seconds": round(record.seconds, 1),
+        "run_seconds": round(time.monotonic() - started, 1),
     }

@@ -12,6 +12,7 @@ import argparse
 import datetime
 import json
 import os
+import pathlib
 import sys
 from typing import Any
 
@@ -19,13 +20,13 @@ from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
 from pipeline.cli.arguments import add_local_arguments, task_and_beam
 from pipeline.orchestrators.graph import (
-    BAD_INPUT,
     config_to_json,
     describe,
     edges,
     read_graph,
-    write_whole,
 )
+from pipeline.runs.exit_codes import BAD_INPUT
+from pipeline.runs.results import record_file, write_atomic
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,7 +78,7 @@ def _compile(options: argparse.Namespace) -> str:
         _refuse_other_stages(graph, options.same_stages_as)
     if options.run_id:
         graph |= _run(options, config, rows, pipeline, started)
-    write_whole(options.graph, json.dumps(graph, indent=2) + "\n")
+    write_atomic(pathlib.Path(options.graph), json.dumps(graph, indent=2) + "\n")
     counts = ", ".join(f"{count:,} {split}" for split, count in rows.items())
     return (
         f"{task.name} with {encoder.handle}, {counts} rows; {options.graph} has {len(nodes)} stages"
@@ -88,13 +89,12 @@ def _run(options: argparse.Namespace, config, rows, pipeline, started) -> dict[s
     """What the graph of one run has besides; begins the run's record, and writes the pipeline."""
     from google.protobuf import json_format
 
-    from pipeline.runs.results import record_file
     from pipeline.runs.stages import begin_run
 
     log = f"{config.root}/logs/{options.run_id}"
     record = begin_run(config, rows, pipeline, options.run_id, started, log)
     ir = f"{os.path.abspath(options.graph).removesuffix('.json').removesuffix('.graph')}.ir.json"
-    write_whole(ir, json_format.MessageToJson(pipeline))
+    write_atomic(pathlib.Path(ir), json_format.MessageToJson(pipeline))
     return {
         "run_id": record.run_id,
         "record": str(record_file(config.root, record.task, record.number)),

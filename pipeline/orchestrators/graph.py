@@ -17,7 +17,6 @@ The graph of one run has besides:
 
 import dataclasses
 import json
-import os
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -27,8 +26,7 @@ from components.common.errors import InputError
 from components.models.bert.hub import Encoder
 from components.spec.task import Task
 from pipeline.config import PipelineConfig
-
-FAULT, BAD_INPUT, SKIPPED = 1, 2, 99
+from pipeline.runs.exit_codes import BAD_INPUT, SKIPPED
 
 _DIRECTORY = pathlib.Path(__file__).resolve().parents[2]
 _STAGE = {"pool": None, "timeout_hours": 2}
@@ -103,12 +101,3 @@ def read_graph(file: str) -> dict[str, Any]:
     if not isinstance(graph, dict) or "nodes" not in graph:
         raise InputError(f"{file} is no graph of stages. Compile it again.")
     return graph
-
-
-def write_whole(file: str, text: str) -> None:
-    """A reader sees the old text or the new one."""
-    path = pathlib.Path(file)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_text(text)
-    new.replace(path)

@@ -18,7 +18,8 @@ from typing import Any
 
 from components.common.errors import InputError
 from components.spec.registry import load_task
-from pipeline.orchestrators.graph import BAD_INPUT, FAULT, SKIPPED, config_from_json, read_graph
+from pipeline.orchestrators.graph import config_from_json, read_graph
+from pipeline.runs.exit_codes import BAD_INPUT, FAULT, SKIPPED
 from pipeline.runs.run_lock import only_run_in
 from pipeline.runs.terminal import Terminal
 

@@ -2,8 +2,11 @@
 
 import dataclasses
 import datetime
+import pathlib
 
+from components.common.errors import InputError
 from components.spec.task import Task
+from pipeline.runs.exit_codes import FAULT, PUSHED, REFUSED
 from pipeline.runs.metadata import metadata_file, read_run, run_ids
 from pipeline.runs.results import (
     Data,
@@ -16,10 +19,13 @@ from pipeline.runs.results import (
 )
 from pipeline.runs.run import Run, Stage
 
-# By verdict; a run that failed has 2 for bad input.
-EXIT_CODES = {
-    **{"pushed": 0, "already served": 0, "failed": 1},
-    **{"refused by the gate": 3, "refused by ServingCheck": 3},
+# By verdict; of a run that failed ML Metadata does not tell whether its input was bad.
+_EXIT_CODES = {
+    "pushed": PUSHED,
+    "already served": PUSHED,
+    "refused by the gate": REFUSED,
+    "refused by ServingCheck": REFUSED,
+    "failed": FAULT,
 }
 
 
@@ -55,7 +61,11 @@ def record_of(task_name: str, run: Run) -> RunRecord:
         eval_split=run.eval_split,
         stages={node: stage_record(stage) for node, stage in run.stages.items()},
     )
-    return with_results(record, run, task_of(record))
+    try:
+        task = task_of(record)
+    except InputError:  # its settings are none that this version takes
+        task = None
+    return with_results(record, run, task)
 
 
 def stage_record(stage: Stage | None, seconds: float | None = None) -> StageRecord:
@@ -67,10 +77,15 @@ def stage_record(stage: Stage | None, seconds: float | None = None) -> StageReco
     return StageRecord(state, round(took, 3), stage.state == "CACHED")
 
 
-def with_results(record: RunRecord, run: Run, task: Task) -> RunRecord:
-    """The record with all that the stages of the run have found so far."""
+def with_results(record: RunRecord, run: Run, task: Task | None) -> RunRecord:
+    """The record with all that the stages of the run have found so far.
+
+    Args:
+      task: None where no task has the run's settings; its figures are left out then.
+    """
     metrics, slices = record.metrics, record.slices
-    if run.evaluation and run.evaluation != record.places.evaluation:
+    is_new = run.evaluation and run.evaluation != record.places.evaluation
+    if is_new and task and pathlib.Path(run.evaluation).exists():
         from pipeline.runs.metric_results import measured, sliced  # seconds of imports
 
         metrics, slices = measured(task, run.evaluation), sliced(task, run.evaluation)
@@ -104,7 +119,7 @@ def _judged(record: RunRecord, run: Run) -> RunRecord:
         verdict = "pushed" if _pushed_by(run) else "already served"
     else:
         verdict = "refused by ServingCheck" if run.blessed else "refused by the gate"
-    code = EXIT_CODES.get(verdict)
+    code = _EXIT_CODES.get(verdict)
     return dataclasses.replace(
         record, verdict=verdict, reasons=reasons, error=failure, exit_code=code
     )

@@ -12,14 +12,13 @@ from tfx.proto.orchestration import pipeline_pb2
 from components.common.errors import InputError
 from pipeline.config import PipelineConfig
 from pipeline.report.page import report_at_end
+from pipeline.runs.exit_codes import BAD_INPUT, FAULT
 from pipeline.runs.history import stage_record, with_results
 from pipeline.runs.metadata import read_run, register_run
 from pipeline.runs.results import Data, EncoderName, Places, RunRecord, StageRecord, save
 from pipeline.runs.run import Stage
 from pipeline.runs.summary import print_summary
 from pipeline.runs.terminal import Terminal
-
-FAULT, BAD_INPUT = 1, 2
 
 
 def begin_run(
@@ -114,9 +113,8 @@ def note_stage(
 def close_run(record: RunRecord, config: PipelineConfig, terminal: Terminal) -> RunRecord:
     """Writes the page of a run that has come to its end, and shows the closing table."""
     terminal.wait_for("writing the report")
-    report = report_at_end(record, config)
-    places = dataclasses.replace(record.places, report=report)
-    record = save(dataclasses.replace(record, places=places, ended=now()), config.root)
+    places = dataclasses.replace(record.places, report=report_at_end(record, config))
+    record = save(dataclasses.replace(record, places=places), config.root)
     print_summary(terminal, record)
     return record
 
@@ -148,13 +146,12 @@ def node_ids(pipeline: pipeline_pb2.Pipeline) -> list[str]:
 
 
 def _failed(record: RunRecord, node: str, error: BaseException, seconds: float) -> RunRecord:
-    message = f"{type(error).__name__}: {error}"
     return dataclasses.replace(
         record,
         stages=record.stages | {node: StageRecord("failed", round(seconds, 3))},
         verdict="failed",
         reasons=[f"{node}: {str(error) or type(error).__name__}"],
-        error=message,
+        error=f"{type(error).__name__}: {error}",
         exit_code=BAD_INPUT if isinstance(error, InputError) else FAULT,
         ended=now(),
     )
