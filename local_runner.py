@@ -1,10 +1,13 @@
 """Runs the pipeline on this machine: python local_runner.py --task mrpc --data DIR --output DIR.
 
+What a run did is kept as OUTPUT/runs/TASK-NUMBER.json, which --json prints as well.
+
 Exit codes: 0 the model was pushed, or is served already; 3 the gate refused it; 2 bad input or usage;
 1 a fault.
 """
 
 import argparse
+import datetime
 import os
 import sys
 import time
@@ -12,15 +15,14 @@ import traceback
 
 from components.common.errors import InputError
 from pipeline.cli.arguments import add_local_arguments, task_and_beam
+from pipeline.runs.exit_codes import BAD_INPUT, FAULT
 from pipeline.runs.run_lock import only_run_in
 from pipeline.runs.terminal import Terminal
-
-PUSHED, FAULT, BAD_INPUT, REFUSED = 0, 1, 2, 3
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
-    with Terminal() as terminal:
+    with Terminal(to_stderr=options.json) as terminal:
         try:
             return _run(options, terminal)
         except InputError as error:
@@ -40,39 +42,48 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--warm-start", action="store_true", help="train on from the model that was pushed last"
     )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print what the run did as JSON on stdout, once it has begun, and all else on stderr",
+    )
     return parser.parse_args(arguments)
 
 
 def _run(options: argparse.Namespace, terminal: Terminal) -> int:
-    started = time.monotonic()
+    started = datetime.datetime.now(datetime.timezone.utc)
     task, beam = task_and_beam(options)
     terminal.wait_for("loading TensorFlow and TFX")
 
     # Seconds of imports, after what can be told without them.
-    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-
     from components.models.bert.hub import resolve
     from pipeline.config import local_config
     from pipeline.pipeline import compile_pipeline
-    from pipeline.report.page import report_last_run
-    from pipeline.runs.outcome import read_outcome
-    from pipeline.runs.summary import print_heading, print_summary
+    from pipeline.runs.results import record_file
+    from pipeline.runs.stages import begin_run, close_run, node_ids, run_stage
+    from pipeline.runs.summary import print_heading
 
     terminal.wait_for(f"encoder {options.encoder}")
     encoder = resolve(options.encoder)
     terminal.wait_for(f"checking {options.data}")
-    config, rows = local_config(
+    config, examples = local_config(
         task, encoder, options.data, options.output, beam, options.warm_start
     )
     with only_run_in(config.root):
         terminal.keep_log(f"{config.root}/logs/{time.strftime('%Y%m%d-%H%M%S')}-{task.name}.log")
-        print_heading(terminal, config, rows)
-        LocalDagRunner().run_with_ir(compile_pipeline(config))
-        outcome = read_outcome(config)
-        terminal.wait_for("writing the report")
-        report = report_last_run(config)
-    print_summary(terminal, config, outcome, report, time.monotonic() - started)
-    return PUSHED if outcome.pushed_to else REFUSED
+        print_heading(terminal, config, examples)
+        pipeline = compile_pipeline(config)
+        run_id = datetime.datetime.now().isoformat()  # as LocalDagRunner names runs
+        record = begin_run(config, examples, pipeline, run_id, started, terminal.log())
+        try:
+            for node in node_ids(pipeline):
+                record = run_stage(record, config, pipeline, node, terminal)
+            record = close_run(record, config, terminal)
+        finally:
+            if options.json:
+                file = record_file(config.root, record.task, record.number)
+                terminal.print_last(file.read_text())
+    return record.exit_code
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ seed and the medians, and keeps them in benchmarks/results/<task>-quality.json.
 
 import argparse
 import json
-import re
 import statistics
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import time
 
 from benchmarks.places import RESULTS, ROOT
 from components.spec.registry import load_task
+from pipeline.runs.results import from_json
 
 # What the settings of changes that are put up with end in.
 _CHANGES = ("_drop", "_increase")
@@ -55,7 +55,7 @@ def keep(task: str, results: dict) -> None:
 
 
 def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
-    """One run's metrics as the closing table shows them, and its seconds.
+    """One run's metrics to four digits, and its seconds.
 
     Raises:
       RuntimeError: the run failed; a model below the floors is a result, not a failure.
@@ -65,19 +65,17 @@ def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
     ]
     settings += [*options.set, f"seed={seed}"]
     command = [sys.executable, str(ROOT / "local_runner.py"), "--task", options.task]
-    command += ["--data", options.data, "--output", options.output]
+    command += ["--data", options.data, "--output", options.output, "--json"]
     command += [part for setting in settings for part in ("--set", setting)]
     started = time.monotonic()
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode not in (0, 3):
-        raise RuntimeError(f"seed {seed}: exit code {run.returncode}\n{run.stdout}")
-    found = {
-        name: float(re.search(rf"^ *{name} +([\d.]+)", run.stdout, re.MULTILINE)[1])
-        for name in options.metrics
-    }
-    trained = re.search(r"Trainer +([\d.]+) s", run.stdout)
+        raise RuntimeError(f"seed {seed}: exit code {run.returncode}\n{run.stderr}")
+    record = from_json(run.stdout)
+    found = {metric.name: round(metric.candidate, 4) for metric in record.metrics}
+    trainer = record.stages["Trainer"]
     return {
-        **found,
-        "trainer_seconds": float(trained[1]) if trained else 0.0,
+        **{name: found[name] for name in options.metrics},
+        "trainer_seconds": 0.0 if trainer.cached else round(trainer.seconds, 1),
         "run_seconds": round(time.monotonic() - started, 1),
     }

@@ -19,7 +19,6 @@ import argparse
 import contextlib
 import json
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -69,20 +68,20 @@ def measure(options: argparse.Namespace, factor: int, scratch: pathlib.Path) -> 
     service, beam = engine(options.beam, options.beam_arg)
     graph = str(scratch / "run.graph.json")
 
-    def run(*command: str, through: JobService | None) -> tuple[str, dict]:
+    def run(*command: str, through: JobService | None) -> dict:
         with through or contextlib.nullcontext():
             started = time.monotonic()
-            shown, own = run_module(scratch, *command, "--graph", graph)
+            own = run_module(scratch, *command, "--graph", graph)
             seconds = time.monotonic() - started
         used = {"stage": own} | (through.used if through else {})
-        return shown, {
+        return {
             "seconds": round(seconds, 1),
             "cpu_seconds": round(sum(each.cpu_seconds for each in used.values()), 1),
             "peak_memory_mb": {kind: each.peak_memory_mb for kind, each in used.items()},
         }
 
     # The engine has no part in it, but has to answer.
-    shown, check = run(
+    check = run(
         *(
             "pipeline.cli",
             "compile",
@@ -96,17 +95,20 @@ def measure(options: argparse.Namespace, factor: int, scratch: pathlib.Path) -> 
         *("--run-id", "scaling", "--set", "epochs=1"),
         through=service,
     )
-    repeated = "eval|test" if options.evaluator else "train|eval|test"
-    splits = re.findall(rf"([\d,]+) (?:{repeated})\b", shown)
     stages = {"check": check}
-    nodes = list(json.loads(pathlib.Path(graph).read_text())["nodes"])
+    described = json.loads(pathlib.Path(graph).read_text())
+    nodes = list(described["nodes"])
     for stage in nodes[: nodes.index(measured[-1]) + 1]:
         through = service if stage in measured else None
-        shown, made = run("pipeline.orchestrators.run_node", "--node", stage, through=through)
+        made = run("pipeline.orchestrators.run_node", "--node", stage, through=through)
         if stage in measured:
-            seconds = float(re.search(rf"{stage} +([\d.]+) s", shown)[1])
-            stages[stage] = {**made, "seconds": seconds}
-    return {"rows": sum(int(count.replace(",", "")) for count in splits), "stages": stages}
+            stages[stage] = made
+    record = json.loads(pathlib.Path(described["record"]).read_text())
+    for stage in measured:
+        stages[stage]["seconds"] = record["stages"][stage]["seconds"]
+    repeated = ("eval", "test") if options.evaluator else ("train", "eval", "test")
+    counts = record["data"]["examples"]
+    return {"rows": sum(counts.get(split, 0) for split in repeated), "stages": stages}
 
 
 def engine(name: str, given: list[str]) -> tuple[JobService | None, list[str]]:
@@ -127,8 +129,8 @@ def multiply(data: pathlib.Path, factors: dict[str, int], output: pathlib.Path) 
             shutil.copy(file, split / f"copy{copy}-{file.name}")
 
 
-def run_module(scratch: pathlib.Path, *command: str) -> tuple[str, Used]:
-    """What `python -m ...` showed, and what it used.
+def run_module(scratch: pathlib.Path, *command: str) -> Used:
+    """What `python -m ...` used.
 
     Raises:
       RuntimeError: it failed.
@@ -139,10 +141,9 @@ def run_module(scratch: pathlib.Path, *command: str) -> tuple[str, Used]:
         )
         used = wait_for(process)
         shown.seek(0)
-        text = shown.read()
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{text}")
-    return text, used
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{shown.read()}")
+    return used
 
 
 def keep(task: str, engine: str, factor: int, measured: dict) -> None:

@@ -2,8 +2,8 @@
 
 import ast
 import dataclasses
+import json
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -21,10 +21,16 @@ class Project:
     encoder: str
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
-        """`python ...` in the copy."""
-        return subprocess.run(
+        """`python ...` in the copy; `record` is that of the run of the pipeline that it began."""
+        before = self._records()
+        run = subprocess.run(
             [sys.executable, *arguments], cwd=self.root, capture_output=True, text=True
         )
+        (run.record,) = [json.loads(f.read_text()) for f in self._records() - before] or [None]
+        return run
+
+    def _records(self) -> set[pathlib.Path]:
+        return set(self.root.rglob("runs/*.json"))
 
     def pipeline(
         self,
@@ -73,9 +79,12 @@ class Project:
 
 
 def stages(run: subprocess.CompletedProcess) -> dict[str, str]:
-    """Stage -> `ran` or `cached`, from what the terminal showed."""
-    lines = re.findall(r"✓ (\w+) +(cached|[\d.]+ s)", run.stdout)
-    return {name: "cached" if note == "cached" else "ran" for name, note in lines}
+    """Stage -> `ran` or `cached`, of those that came to their end."""
+    return {
+        name: "cached" if stage["cached"] else "ran"
+        for name, stage in run.record["stages"].items()
+        if stage["state"] == "complete"
+    }
 
 
 def pytest_addoption(parser):

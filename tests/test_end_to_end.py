@@ -40,8 +40,10 @@ def test_terminal_shows_no_framework_logs(first_run):
 
 
 def test_an_identical_run_repeats_nothing(project):
-    run = project.pipeline()
+    run = project.pipeline(more=("--json",))
     assert run.returncode == 0
+    assert json.loads(run.stdout) == run.record and "✓" in run.stderr
+    assert run.record["verdict"] == "already served" and run.record["exit_code"] == 0
     expected = {name: "ran" if name in LOOKING else "cached" for name in STAGES}
     assert stages(run) == expected
     assert len(project.versions()) == 1
@@ -80,6 +82,8 @@ def test_a_model_beyond_a_limit_of_serving_is_not_pushed(project):
     assert run.returncode == 3
     assert run.stdout.strip().splitlines()[-1].startswith("refused by ServingCheck")
     assert re.search(r"refused: one row takes [\d.]+ ms .*more than max_latency_ms", run.stdout)
+    assert run.record["verdict"] == "refused by ServingCheck" and run.record["exit_code"] == 3
+    assert "max_latency_ms" in run.record["reasons"][0]
     assert len(project.versions()) == 1
     ran = {name for name, note in stages(run).items() if note == "ran"}
     assert ran == LOOKING | {"ServingCheck", "Pusher"}
@@ -90,6 +94,9 @@ def test_the_gate_refuses_and_nothing_is_pushed(project):
     assert run.returncode == 3
     assert "refused" in run.stdout.strip().splitlines()[-1]
     assert re.search(r"refused: accuracy 0\.\d+", run.stdout)
+    assert run.record["verdict"] == "refused by the gate" and run.record["exit_code"] == 3
+    (reason,) = run.record["reasons"]
+    assert re.match(r"accuracy 0\.\d+ is not at or above the floor of 0\.9900", reason)
     assert len(project.versions()) == 1
     ran = stages(run)
     assert ran["Transform"] == "cached" and ran["Trainer"] == "ran"
@@ -186,6 +193,9 @@ def test_data_that_has_drifted_is_refused_before_it_is_trained_on(project):
     assert prepared.returncode == 0, prepared.stderr
     run = project.pipeline(data="drifted")
     assert run.returncode == 2 and "Trainer" not in stages(run)
+    assert run.record["verdict"] == "failed" and run.record["exit_code"] == 2
+    assert run.record["stages"]["DriftGate"]["state"] == "failed"
+    assert "--set drift=accept" in run.record["error"]
     assert re.search(
         r"train: sentence1_n_tokens: Jensen-Shannon divergence 0\.\d+ from the last", run.stdout
     )

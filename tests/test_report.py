@@ -21,9 +21,10 @@ from components.evaluation.tfma_results import metrics_by_slice
 from pipeline.cli.runs import main as list_runs
 from pipeline.report.charts import line_chart
 from pipeline.report.evaluation import Bar, SliceGroup, slice_groups
-from pipeline.report.page import Evaluation, example_groups, render, write_report
+from pipeline.report.page import Drawn, example_groups, render, write_report
+from pipeline.runs.history import record_of
 from pipeline.runs.metadata import metadata_file, read_runs, run_numbered
-from pipeline.runs.metric_results import Change, Measured, Sliced
+from pipeline.runs.results import Change, Measured, Sliced
 from tests.conftest import Project
 
 HOSTILE = (
@@ -53,6 +54,11 @@ class Elements(html.parser.HTMLParser):
             self.scripts.append(data)
         else:
             self.text += data
+
+
+@pytest.fixture(scope="module")
+def record(runs):
+    return record_of("mrpc", runs[0])
 
 
 @pytest.fixture(scope="module")
@@ -91,17 +97,14 @@ def test_a_run_ends_with_its_report(project, first_run):
         assert part in text, part
 
 
-def test_the_page_loads_nothing_and_runs_only_its_own_script(runs):
-    task = runs[0].task("mrpc")
-    hostile = task.name + HOSTILE[0]
+def test_the_page_loads_nothing_and_runs_only_its_own_script(record):
     chart = line_chart(HOSTILE[0], HOSTILE[1], HOSTILE[2], {HOSTILE[3]: [(0.0, 0.0), (1.0, 1.0)]})
     refused = Measured(HOSTILE[0], 0.5, Interval(0.2, 0.8), None, None, 0.6, HOSTILE[3])
     slices = [SliceGroup(HOSTILE[0], HOSTILE[1], [Bar(HOSTILE[2], 30, refused, True)])]
     page = render(
-        task=dataclasses.replace(task, name=hostile),
-        run=runs[0],
+        record=dataclasses.replace(record, task="mrpc" + HOSTILE[0]),
         started=HOSTILE[1],
-        evaluation=Evaluation([], slices, None, [chart]),
+        evaluation=Drawn(slices, None, [chart]),
         example_groups=example_groups(_hostile_rows()),
         curves=[],
         counts=[],
@@ -126,16 +129,15 @@ def test_a_metric_that_a_slice_tells_nothing_of_has_no_bar():
     """TFMA's AUC is 0 over rows of one class."""
     unknown = Measured("auc", 0.0, Interval(math.nan, math.nan), None, None, None, None)
     known = Measured("accuracy", 0.8, Interval(0.7, 0.9), None, None, None, None)
-    (group,) = slice_groups([Sliced("label", "1", 40, [known, unknown])])
+    (group,) = slice_groups([Sliced("label", "1", 40, [known, unknown], True)])
     assert (group.metric, [bar.metric for bar in group.bars]) == ("accuracy", [known])
 
 
-def test_what_the_rows_do_not_tell_is_a_dash(runs, tmp_path, monkeypatch):
+def test_what_the_rows_do_not_tell_is_a_dash(record, runs, tmp_path):
     """As precision where a model says of no row that it is of the class."""
     untold = Measured("f1", math.nan, UNKNOWN, math.nan, Change(math.nan, ANYTHING), 0.1, None)
-    shown = Evaluation([untold], [], None, [])
-    monkeypatch.setattr("pipeline.report.page._evaluation", lambda *_: shown)
-    page = pathlib.Path(write_report("mrpc", runs[0], str(tmp_path))).read_text()
+    untold = dataclasses.replace(record, metrics=[untold], slices=[])
+    page = pathlib.Path(write_report(untold, runs[0], str(tmp_path))).read_text()
     assert f"against the baseline: unknown ({DASH}, 95% interval {DASH})" in page
     assert re.search(rf"<tr><td>f1(<td[^>]*>{DASH}){{2}}<td[^>]*>0\.1000", page)
 
@@ -226,20 +228,24 @@ def test_the_table_of_runs(project: Project, runs, capsys):
 
 
 @pytest.mark.parametrize(
-    ("stage", "property_name", "value", "said"),
+    ("stage", "property_name", "value", "heading", "said"),
     [
-        ("Evaluator", "blessed", 0, "Nothing was pushed"),
-        ("ServingCheck", "reason", "It answers <nothing>.", "It answers &lt;nothing&gt;."),
+        ("Evaluator", "blessed", 0, "Refused by the gate", "Nothing was pushed"),
+        (
+            *("ServingCheck", "reason", "It answers <nothing>."),
+            *("Refused by ServingCheck", "It answers &lt;nothing&gt;."),
+        ),
     ],
 )
-def test_a_refused_run_says_why(runs, tmp_path, stage, property_name, value, said):
+def test_a_refused_run_says_why(runs, tmp_path, stage, property_name, value, heading, said):
     """ML Metadata as it would be, had the stage refused the first run."""
     refused = copy.deepcopy(runs[0])
-    assert refused.verdict == "pushed"
+    assert record_of("mrpc", refused).verdict == "pushed"
     refused.stages[stage].outputs["blessing"][0].properties[property_name] = value
-    assert refused.verdict == "refused"
-    page = pathlib.Path(write_report("mrpc", refused, str(tmp_path))).read_text()
-    assert ">Refused<" in page and said in page
+    refused.stages["Pusher"].outputs["pushed_model"][0].properties["pushed"] = 0
+    record = record_of("mrpc", refused)
+    page = pathlib.Path(write_report(record, refused, str(tmp_path))).read_text()
+    assert f">{heading}<" in page and said in page
 
 
 def test_a_run_that_broke_off_has_a_page_too(runs, tmp_path):
@@ -247,8 +253,9 @@ def test_a_run_that_broke_off_has_a_page_too(runs, tmp_path):
     stages = {name: stages[name] for name in list(stages)[:5]}
     stages["DataGate"] = dataclasses.replace(stages["DataGate"], state="FAILED")
     broken = dataclasses.replace(runs[0], stages=stages)
-    assert broken.verdict == "not finished" and broken.failed == "DataGate"
-    page = pathlib.Path(write_report("mrpc", broken, str(tmp_path))).read_text()
+    record = record_of("mrpc", broken)
+    assert record.verdict == "failed" and record.stopped_in == "DataGate"
+    page = pathlib.Path(write_report(record, broken, str(tmp_path))).read_text()
     assert "The run ended in DataGate" in page
 
 

@@ -9,6 +9,7 @@ Exit codes: 0 written; 2 bad input or usage; 1 a fault.
 """
 
 import argparse
+import datetime
 import json
 import os
 import sys
@@ -19,12 +20,13 @@ from components.common.files import write_atomic
 from components.common.stderr_filter import quiet_stderr
 from pipeline.cli.arguments import add_local_arguments, task_and_beam
 from pipeline.orchestrators.graph import (
-    BAD_INPUT,
     config_to_json,
     describe,
     edges,
     read_graph,
 )
+from pipeline.runs.exit_codes import BAD_INPUT
+from pipeline.runs.results import record_file
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,6 +59,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def _compile(options: argparse.Namespace) -> str:
     """Writes the files and returns what to tell the user."""
+    started = datetime.datetime.now(datetime.timezone.utc)
     task, beam = task_and_beam(options)
 
     # Seconds of imports, after what can be told without them.
@@ -74,7 +77,7 @@ def _compile(options: argparse.Namespace) -> str:
     if options.same_stages_as:
         _refuse_other_stages(graph, options.same_stages_as)
     if options.run_id:
-        graph |= _run(options, config, pipeline)
+        graph |= _run(options, config, rows, pipeline, started)
     write_atomic(options.graph, json.dumps(graph, indent=2) + "\n")
     counts = ", ".join(f"{count:,} {split}" for split, count in rows.items())
     return (
@@ -82,16 +85,22 @@ def _compile(options: argparse.Namespace) -> str:
     )
 
 
-def _run(options: argparse.Namespace, config, pipeline) -> dict[str, Any]:
-    """What the graph of one run has besides; writes the compiled pipeline beside it."""
+def _run(options: argparse.Namespace, config, rows, pipeline, started) -> dict[str, Any]:
+    """What the graph of one run has besides; begins the run's record, and writes the pipeline."""
     from google.protobuf import json_format
-    from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
-    from tfx.orchestration.portable.runtime_parameter_utils import substitute_runtime_parameter
 
-    substitute_runtime_parameter(pipeline, {PIPELINE_RUN_ID_PARAMETER_NAME: options.run_id})
+    from pipeline.runs.stages import begin_run
+
+    log = f"{config.root}/logs/{options.run_id}"
+    record = begin_run(config, rows, pipeline, options.run_id, started, log)
     ir = f"{os.path.abspath(options.graph).removesuffix('.json').removesuffix('.graph')}.ir.json"
     write_atomic(ir, json_format.MessageToJson(pipeline))
-    return {"run_id": options.run_id, "ir": ir, "config": config_to_json(config)}
+    return {
+        "run_id": record.run_id,
+        "record": str(record_file(config.root, record.task, record.number)),
+        "ir": ir,
+        "config": config_to_json(config),
+    }
 
 
 def _refuse_other_stages(graph: dict[str, Any], file: str) -> None:

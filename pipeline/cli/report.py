@@ -10,7 +10,10 @@ from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
 from components.spec.task import Task
 from pipeline.cli.arguments import parser_of_runs
-from pipeline.runs.metadata import Run, metadata_file, read_runs, run_numbered
+from pipeline.runs.history import read_records
+from pipeline.runs.metadata import metadata_file, read_run, run_numbered
+from pipeline.runs.results import task_of
+from pipeline.runs.run import Run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,13 +22,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         with quiet_stderr():
-            task, file = metadata_file(options.output, options.task)
-            run = run_numbered(read_runs(file), options.run)
+            record = run_numbered(read_records(options.output, options.task), options.run)
+            _, file = metadata_file(options.output, record.task)
+            run = read_run(file, record.run_id)
 
             # Seconds of imports, after what can be told without them.
             from pipeline.report.page import write_report
 
-            report = write_report(task, run, options.output, _compared(run.task(task), run))
+            report = write_report(record, run, options.output, _compared(task_of(record), run))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

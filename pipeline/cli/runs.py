@@ -1,12 +1,12 @@
-"""Lists the runs of a folder: runs --output DIR [--task TASK] [--compare 1 2].
+"""Lists the runs of a folder: runs --output DIR [--task TASK] [--compare 1 2 | --json].
 
-Without --compare a table of all runs; with it, all in which two of them differ.
+Without --compare a table of all runs; with it, all in which two of them differ. With --json a list of
+what is known of all runs, each as in OUTPUT/runs/TASK-NUMBER.json.
 """
 
 import hashlib
 import pathlib
 import sys
-import time
 from typing import Any
 
 from rich import box
@@ -17,24 +17,32 @@ from rich.table import Table
 from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
 from pipeline.cli.arguments import parser_of_runs
-from pipeline.runs.metadata import Run, metadata_file, read_runs, run_numbered
+from pipeline.runs.history import read_records
+from pipeline.runs.metadata import run_numbered
+from pipeline.runs.results import RunRecord, to_json
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = parser_of_runs("runs", __doc__)
-    parser.add_argument("--compare", type=int, nargs=2, metavar="RUN", help="numbers of two runs")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--compare", type=int, nargs=2, metavar="RUN", help="numbers of two runs")
+    how.add_argument("--json", action="store_true", help="print the records of all runs")
     options = parser.parse_args(arguments)
     try:
         with quiet_stderr():
-            _, file = metadata_file(options.output, options.task)
-            runs = read_runs(file)
-            if options.compare:
+            runs = read_records(options.output, options.task)
+            if options.json:
+                table = None
+            elif options.compare:
                 table = _differences(*(run_numbered(runs, number) for number in options.compare))
             else:
                 table = _all(runs)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if table is None:
+        print(to_json(runs), end="")
+        return 0
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 200  # what reads a pipe has no width
@@ -42,10 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _all(runs: list[Run]) -> Table:
-    thresholds = _names(run.thresholds for run in runs)
-    bounds = [name for name in thresholds if not name.endswith(("_drop", "_increase"))]
-    judged = [name[4:] for name in bounds if name.startswith(("min_", "max_"))]
+def _all(runs: list[RunRecord]) -> Table:
+    judged = _names([m.name for m in run.metrics if m.bound is not None] for run in runs)
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("run", "started", "data", "encoder", *judged, "verdict", "version"):
         right = column == "run" or column in judged
@@ -56,15 +62,15 @@ def _all(runs: list[Run]) -> Table:
             str(run.number),
             _started(run),
             escape(_data(run)),
-            escape(run.encoder.get("handle", "-")),
+            escape(run.encoder.handle if run.encoder else "-"),
             *(_shown(metrics.get(name)) for name in judged),
-            _VERDICTS[run.verdict],
+            f"[{_COLOURS.get(run.verdict, 'red')}]{_verdict(run)}[/]",
             pathlib.Path(run.pushed_to).name if run.pushed_to else "-",
         )
     return table
 
 
-def _differences(one: Run, other: Run) -> Table:
+def _differences(one: RunRecord, other: RunRecord) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("")
     table.add_column(f"run {one.number}", justify="right", overflow="fold")
@@ -77,40 +83,45 @@ def _differences(one: Run, other: Run) -> Table:
     return table
 
 
-def _facts(run: Run) -> dict[str, Any]:
+def _facts(run: RunRecord) -> dict[str, Any]:
     return {
         "started": _started(run),
         "data": _data(run),
-        "encoder": run.encoder.get("handle"),
-        "encoder, sha256": run.encoder.get("sha256", "")[:12],
+        "encoder": run.encoder and run.encoder.handle,
+        "encoder, sha256": run.encoder and run.encoder.sha256[:12],
         **{f"code of {stage}": sha256[:12] for stage, sha256 in run.code.items()},
         **run.settings,
         **_metrics(run),
-        "verdict": run.verdict,
+        "verdict": _verdict(run),
         "version": run.pushed_to,
     }
 
 
-def _metrics(run: Run) -> dict[str, float]:
-    """Metric name -> the candidate's value over the whole split."""
-    if not run.evaluation:
-        return {}
-    from pipeline.runs.metric_results import overall  # seconds of imports
+def _metrics(run: RunRecord) -> dict[str, float]:
+    """Name -> figure over the whole split, with the bounds of its interval as TFMA calls them."""
+    figures = {}
+    for metric in run.metrics:
+        figures[metric.name] = metric.candidate
+        if metric.interval:
+            figures[f"{metric.name}_lower"], figures[f"{metric.name}_upper"] = metric.interval
+    return figures
 
-    values = overall(run.evaluation, "candidate")
-    return {name: value for name, value in values.items() if not name.endswith("_diff")}
 
-
-def _data(run: Run) -> str:
+def _data(run: RunRecord) -> str:
     """The folder, and a short name for what was in it."""
-    if not run.data:
+    if not run.data.folder:
         return "-"
-    content = hashlib.sha256((run.data_fingerprint or "").encode()).hexdigest()[:6]
-    return f"{pathlib.Path(run.data).name} {content}"
+    content = hashlib.sha256((run.data.fingerprint or "").encode()).hexdigest()[:6]
+    return f"{pathlib.Path(run.data.folder).name} {content}"
 
 
-def _started(run: Run) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started))
+def _started(run: RunRecord) -> str:
+    return f"{run.started.astimezone():%Y-%m-%d %H:%M}"
+
+
+def _verdict(run: RunRecord) -> str:
+    """A killed run looks as one that is at work."""
+    return "not finished" if run.verdict == "running" else run.verdict
 
 
 def _names(tables) -> list[str]:
@@ -119,16 +130,11 @@ def _names(tables) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    if value is None or value == "":
+    if value is None or value == "" or value != value:  # NaN, too
         return "-"
     if not isinstance(value, float):
         return str(value)
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e3 else f"{value:g}"
 
 
-_VERDICTS = {
-    "pushed": "[green]pushed[/]",
-    "refused": "[red]refused[/]",
-    "not pushed": "[red]not pushed[/]",
-    "not finished": "[yellow]not finished[/]",
-}
+_COLOURS = {"pushed": "green", "already served": "green", "running": "yellow"}

@@ -11,7 +11,8 @@
 
 The graph of one run has besides:
 
-    {"run_id": of TFX, "ir": file of the compiled pipeline, "config": PipelineConfig without its task}
+    {"run_id": of TFX, "record": file of the run's record, see pipeline/runs/results.py,
+     "ir": file of the compiled pipeline, "config": PipelineConfig without its task}
 """
 
 import dataclasses
@@ -25,8 +26,7 @@ from components.common.errors import InputError
 from components.models.bert.hub import Encoder
 from components.spec.task import Task
 from pipeline.config import PipelineConfig
-
-FAULT, BAD_INPUT, SKIPPED = 1, 2, 99
+from pipeline.runs.exit_codes import BAD_INPUT, SKIPPED
 
 _DIRECTORY = pathlib.Path(__file__).resolve().parents[2]
 _STAGE = {"pool": None, "timeout_hours": 2}

@@ -11,14 +11,15 @@ condition is not met, or the gate refused the model that it pushes; 2 bad input 
 
 import argparse
 import os
+import pathlib
 import sys
-import time
 import traceback
 from typing import Any
 
 from components.common.errors import InputError
 from components.spec.registry import load_task
-from pipeline.orchestrators.graph import BAD_INPUT, FAULT, SKIPPED, config_from_json, read_graph
+from pipeline.orchestrators.graph import config_from_json, read_graph
+from pipeline.runs.exit_codes import BAD_INPUT, FAULT, SKIPPED
 from pipeline.runs.run_lock import only_run_in
 from pipeline.runs.terminal import Terminal
 
@@ -58,7 +59,7 @@ def _run(graph_file: str, node_id: str, terminal: Terminal) -> int:
 
 
 def _check(graph: dict[str, Any], file: str, node_id: str) -> None:
-    if "run_id" not in graph:
+    if "record" not in graph:
         raise InputError(f"{file} is not the graph of a run. Compile one with --run-id.")
     if node_id not in graph["nodes"]:
         raise InputError(f"There is no stage {node_id!r}. {file} has: {', '.join(graph['nodes'])}.")
@@ -74,45 +75,33 @@ def _launch(graph: dict[str, Any], node_id: str, terminal: Terminal) -> int:
     if node_id not in _STAGES_ON_GPU:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     from google.protobuf import json_format
-    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
     from tfx.proto.orchestration import pipeline_pb2
 
-    from pipeline.runs.node_state import node_state
+    from pipeline.runs.metadata import read_run
+    from pipeline.runs.results import read_record
+    from pipeline.runs.stages import close_run, note_stage, run_stage
 
     with open(graph["ir"]) as file:
         pipeline = json_format.Parse(file.read(), pipeline_pb2.Pipeline())
-    (node,) = [n for n in pipeline.nodes if n.pipeline_node.node_info.id == node_id]
-    del pipeline.nodes[:]
-    pipeline.nodes.append(node)
-
-    state = node_state(pipeline)
-    if state.succeeded:
+    settings = {k: str(v) for k, v in graph["parameters"].items() if k not in ("data", "encoder")}
+    config = config_from_json(graph["config"], load_task(graph["task"]).override(settings))
+    record = read_record(pathlib.Path(graph["record"]))
+    before = read_run(config.metadata_file, record.run_id).stages.get(node_id)
+    if before and before.succeeded:
         terminal.say(
             "  It has succeeded in this run before and is not run again. To take up changed data, "
             "code or settings, compile the run again (clear the task that compiles as well)."
         )
+        if record.stages[node_id].state != "complete":  # it was killed before it had noted it
+            record = note_stage(record, config, node_id, before)
     else:
-        LocalDagRunner().run_with_ir(pipeline)
-        state = node_state(pipeline)
-    if state.failure:
-        raise RuntimeError(state.failure)
-    if state.pushed is not None and state.is_newest_run:
-        _print_summary(graph, terminal)
-    if not state.succeeded:
+        record = run_stage(record, config, pipeline, node_id, terminal)
+    if record.stages[node_id].state == "skipped":
         terminal.say("skipped: the condition under which it runs is not met")
-    return 0 if state.succeeded and state.pushed is not False else SKIPPED
-
-
-def _print_summary(graph: dict[str, Any], terminal: Terminal) -> None:
-    """The closing table of the run, as local_runner.py shows it."""
-    from pipeline.report.page import report_last_run
-    from pipeline.runs.outcome import read_outcome
-    from pipeline.runs.summary import print_summary
-
-    settings = {k: str(v) for k, v in graph["parameters"].items() if k not in ("data", "encoder")}
-    config = config_from_json(graph["config"], load_task(graph["task"]).override(settings))
-    seconds = time.time() - os.path.getmtime(graph["ir"])
-    print_summary(terminal, config, read_outcome(config), report_last_run(config), seconds)
+        return SKIPPED
+    if node_id != "Pusher":
+        return 0
+    return SKIPPED if close_run(record, config, terminal).is_refused else 0
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.data.data_gate import describe
 from components.data.drift_gate import Distance, measure
-from pipeline.runs.metadata import Stage
+from pipeline.runs.run import Stage
 
 
 @dataclasses.dataclass(frozen=True)

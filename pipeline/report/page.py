@@ -5,7 +5,6 @@ import dataclasses
 import hashlib
 import logging
 import pathlib
-import time
 from collections.abc import Sequence
 
 import jinja2
@@ -13,7 +12,6 @@ import jinja2
 from components.common.files import write_atomic
 from components.data.drift_gate import Distance
 from components.evaluation.tensorboard import write_evaluation
-from components.spec.task import Task
 from pipeline.config import PipelineConfig
 from pipeline.report.charts import Chart
 from pipeline.report.data import FeatureCount, anomalies, distances, feature_counts
@@ -24,33 +22,21 @@ from pipeline.report.evaluation import (
     slice_groups,
 )
 from pipeline.report.training import training_charts
-from pipeline.runs.metadata import Run, read_runs
-from pipeline.runs.metric_results import Measured, measured, overall, sliced
+from pipeline.runs.metadata import read_run
+from pipeline.runs.results import RunRecord
+from pipeline.runs.run import Run
 
 _FOLDER = pathlib.Path(__file__).parent
 _EXAMPLES_SHOWN = 300
 
 
 @dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """Attributes:
-    judged: the metrics that have a bound on the whole split.
-    """
+class Drawn:
+    """What is drawn of an evaluation; its metrics are in the record."""
 
-    metrics: list[Measured]
     slices: list[SliceGroup]
     confusion: Confusion | None
     charts: list[Chart]
-
-    @property
-    def judged(self) -> list[Measured]:
-        return [metric for metric in self.metrics if metric.bound is not None]
-
-    @property
-    def slices_refused(self) -> list[tuple[str, str, Measured]]:
-        """Feature, value and metric of each slice that the gate refused for."""
-        bars = [(group.feature, bar) for group in self.slices for bar in group.bars]
-        return [(feature, bar.name, bar.metric) for feature, bar in bars if bar.metric.refused]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,46 +48,40 @@ class ExampleGroup:
     count: int
 
 
-def report_last_run(config: PipelineConfig) -> str:
-    """Path of the page of the newest run, whose evaluation TensorBoard gets as well.
+def report_at_end(record: RunRecord, config: PipelineConfig) -> str | None:
+    """Path of the page of a run that has just ended, whose evaluation TensorBoard gets as well.
 
-    Where no page can be made it says so, and the log why: what was pushed is pushed all the same.
+    None where no page can be made, and the log says why: what was pushed is pushed all the same.
     """
     try:
-        run = read_runs(config.metadata_file)[-1]
-        _show_in_tensorboard(config.task, run)
-        return write_report(config.task.name, run, config.root)
+        run = read_run(config.metadata_file, record.run_id)
+        metrics = {metric.name: metric.candidate for metric in record.metrics}
+        head, files = config.task.head, run.judged_files
+        write_evaluation(run.model_run, run.evaluation, metrics, head, files)
+        return write_report(record, run, config.root)
     except Exception:
         logging.exception("no report")
-        return "none could be made, see the log"
+        return None
 
 
-def _show_in_tensorboard(task: Task, run: Run) -> None:
-    known = overall(run.evaluation, "candidate")
-    metrics = {metric.name: known[metric.name] for metric in task.metrics}
-    model_run = run.stages["Trainer"].output("model_run").uri
-    write_evaluation(model_run, run.evaluation, metrics, task.head, run.judged_files)
-
-
-def write_report(task_name: str, run: Run, output: str, compared: Sequence | None = None) -> str:
+def write_report(record: RunRecord, run: Run, output: str, compared: Sequence | None = None) -> str:
     """Writes `OUTPUT/reports/TASK-NUMBER.html` and returns its path.
 
     Args:
+      run: where the stages of the record's run have left what they made.
       compared: ComparedExample of every example of the evaluated split; None leaves them out.
     """
-    task = run.task(task_name)
     page = render(
-        task=task,
-        run=run,
-        started=time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started)),
-        evaluation=_evaluation(task, run.evaluation) if run.evaluation else None,
+        record=record,
+        started=f"{record.started.astimezone():%Y-%m-%d %H:%M}",
+        evaluation=_drawn(record),
         example_groups=None if compared is None else example_groups(compared),
-        curves=_curves(run),
+        curves=training_charts(run.model_run) if run.model_run else [],
         counts=_counts(run),
         anomalies=_anomalies(run),
         distances=_distances(run),
     )
-    file = pathlib.Path(output, "reports", f"{task_name}-{run.number}.html").absolute()
+    file = pathlib.Path(output, "reports", f"{record.task}-{record.number}.html").absolute()
     write_atomic(file, page)
     return str(file)
 
@@ -144,21 +124,11 @@ def _group(title: str, examples: list) -> ExampleGroup:
     return ExampleGroup(title, surest[:_EXAMPLES_SHOWN], len(examples))
 
 
-def _evaluation(task: Task, folder: str) -> Evaluation:
-    # A run of older code may lack a metric that the task has now.
-    known = overall(folder, "candidate")
-    metrics = tuple(metric for metric in task.metrics if metric.name in known)
-    return Evaluation(
-        measured(dataclasses.replace(task, metrics=metrics), folder),
-        slice_groups(sliced(task, folder)),
-        *confusion_and_charts(folder),
-    )
-
-
-def _curves(run: Run) -> list[Chart]:
-    trainer = run.stages.get("Trainer")
-    model_run = trainer and trainer.output("model_run")
-    return training_charts(model_run.uri) if model_run else []
+def _drawn(record: RunRecord) -> Drawn | None:
+    """None where the run did not come so far."""
+    if not record.places.evaluation:
+        return None
+    return Drawn(slice_groups(record.slices), *confusion_and_charts(record.places.evaluation))
 
 
 def _counts(run: Run) -> list[FeatureCount]:

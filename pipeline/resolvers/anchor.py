@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.components.evaluator import constants
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.dsl.io import fileio
 
+from pipeline.runs.metadata import given_with
 from pipeline.runs.metric_results import Change, changes
 
 # How many half-widths of its interval a change must lie above 0 to move the anchor; at 95 %, three
@@ -53,16 +53,7 @@ class Anchor(ResolverStrategy):
 
     def _changes(self, store, blessing) -> list[Change]:
         """What the Evaluator found when it gave this blessing."""
-        given = store.get_events_by_artifact_ids([blessing.id])
-        executions = [e.execution_id for e in given if e.type == mlmd.Event.OUTPUT]
-        events = store.get_events_by_execution_ids(executions)
-        (evaluation,) = {
-            event.artifact_id
-            for event in events
-            if event.type == mlmd.Event.OUTPUT and event.path.steps[0].key == "evaluation"
-        }
-        (artifact,) = store.get_artifacts_by_id([evaluation])
-        return changes(artifact.uri, self._metrics)
+        return changes(given_with(store, blessing.id, "evaluation").uri, self._metrics)
 
 
 def moves_anchor(found: list[Change]) -> bool:

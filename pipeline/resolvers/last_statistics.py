@@ -2,7 +2,6 @@
 
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
-from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components.evaluator import constants
 from tfx.dsl.components.common.resolver import ResolverStrategy
@@ -10,6 +9,7 @@ from tfx.dsl.components.common.resolver import ResolverStrategy
 from components.data.drift_gate import comparators
 from pipeline.config import SCHEMA_DIRECTORY, PipelineConfig
 from pipeline.resolvers.anchor import is_there
+from pipeline.runs.metadata import input_of, producer
 
 
 def statistics_options(config: PipelineConfig) -> tfdv.StatsOptions:
@@ -39,11 +39,11 @@ class LastBlessedStatistics(ResolverStrategy):
         """input_dict: current (one), statistics (all), model_blessing (all)."""
         (current,) = input_dict["current"]
         by_examples = {
-            _input(store, execution, "examples"): artifact
+            input_of(store, execution, "examples"): artifact
             for artifact in input_dict["statistics"]
             if is_there(artifact)
-            and (execution := _producer(store, artifact.id))
-            and _options(execution) == _options(_producer(store, current.id))
+            and (execution := producer(store, artifact.id))
+            and _options(execution) == _options(producer(store, current.id))
         }
         blessed = [
             blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY)
@@ -52,28 +52,12 @@ class LastBlessedStatistics(ResolverStrategy):
         ]
         found = []
         for model in blessed:
-            trained_on = _input(store, _producer(store, model), "examples")
+            trained_on = input_of(store, producer(store, model), "examples")
             if by_examples.get(trained_on, current).id != current.id:
                 found = [by_examples[trained_on]]
                 break
         return {"current": [current], "statistics": found, "model_blessing": []}
 
 
-def _producer(store, artifact: int) -> mlmd.Execution | None:
-    """The first execution that gave the artifact out."""
-    events = store.get_events_by_artifact_ids([artifact])
-    given = [event.execution_id for event in events if event.type == mlmd.Event.OUTPUT]
-    return store.get_executions_by_id([min(given)])[0] if given else None
-
-
-def _input(store, execution: mlmd.Execution | None, key: str) -> int | None:
-    """Id of what the execution took under a key."""
-    if execution is None:
-        return None
-    events = store.get_events_by_execution_ids([execution.id])
-    taken = (e for e in events if e.type == mlmd.Event.INPUT and e.path.steps[0].key == key)
-    return next((event.artifact_id for event in taken), None)
-
-
-def _options(execution: mlmd.Execution) -> str:
+def _options(execution) -> str:
     return execution.custom_properties["stats_options_json"].string_value

@@ -7,76 +7,7 @@ from components.evaluation.intervals import Interval
 from components.evaluation.paired import JUDGED, LEAST_EXAMPLES, LOWER, UPPER
 from components.evaluation.tfma_results import SliceKey, metrics_by_slice, refusals
 from components.spec.task import Task
-
-
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """Candidate minus baseline, with the interval that the gate judges it by."""
-
-    value: float
-    interval: Interval
-
-    higher_is_better: bool = True
-
-    @property
-    def verdict(self) -> str:
-        """better, worse or, where the interval holds 0, same within noise; unknown without one."""
-        if not self.interval.is_known:
-            return "unknown"
-        if self.interval.lower <= 0 <= self.interval.upper:
-            return "same within noise"
-        return "better" if (self.interval.lower > 0) == self.higher_is_better else "worse"
-
-
-@dataclasses.dataclass(frozen=True)
-class Measured:
-    """One metric over the whole evaluation split, or over a slice of it.
-
-    Attributes:
-      candidate: of the model of this run.
-      interval: of the candidate, None for a metric without one.
-      baseline: of the last blessed model before it, None when there was none.
-      change: None for a metric without an interval, and without a baseline.
-      bound: the least that may be pushed, the most where lower is better; None where the task asks
-        nothing.
-      refused: why the gate refused it, None when it did not.
-    """
-
-    name: str
-    candidate: float
-    interval: Interval | None
-    baseline: float | None
-    change: Change | None
-    bound: float | None
-    higher_is_better: bool
-    refused: str | None
-
-    @property
-    def is_unknown(self) -> bool:
-        """Whether the examples do not tell, as those of one class tell nothing of a ranking."""
-        return self.interval is not None and not self.interval.is_known
-
-
-@dataclasses.dataclass(frozen=True)
-class Sliced:
-    """The metrics that the gate has a threshold on, over the examples of one kind.
-
-    Attributes:
-      slice: its name, as "overlap".
-      value: of the examples in it, as "40-54".
-      examples: how many there are.
-      metrics: bounds are None but where the task has one on the slice.
-    """
-
-    slice: str
-    value: str
-    examples: int
-    metrics: list[Measured]
-
-    @property
-    def is_judged(self) -> bool:
-        """Whether there are examples enough to say anything."""
-        return self.examples >= LEAST_EXAMPLES
+from pipeline.runs.results import Change, Measured, Sliced
 
 
 def sliced(task: Task, evaluation: str) -> list[Sliced]:
@@ -96,13 +27,14 @@ def sliced(task: Task, evaluation: str) -> list[Sliced]:
             judged = dataclasses.replace(bare, bound=bounds.get((*where, name)))
             reason = _beyond_bound(judged, refused.get((key, name + JUDGED)))
             metrics.append(dataclasses.replace(judged, refused=reason))
-        found.append(Sliced(*where, int(candidate[key]["examples"]), metrics))
+        count = int(candidate[key]["examples"])
+        found.append(Sliced(*where, count, metrics, is_judged=count >= LEAST_EXAMPLES))
     order = {name: place for place, name in enumerate(task.slices)}
     return sorted(found, key=lambda s: order.get(s.slice, len(order)))
 
 
 def measured(task: Task, evaluation: str) -> list[Measured]:
-    """The task's metrics in its order.
+    """The task's metrics in its order, but those that a run of older code did not have.
 
     Args:
       evaluation: folder of the Evaluator's results.
@@ -112,9 +44,13 @@ def measured(task: Task, evaluation: str) -> list[Measured]:
     refused = refusals(evaluation)
     found = []
     for metric in task.metrics:
-        threshold = task.thresholds.get(metric.name)
+        if metric.name not in candidate:
+            continue
         bare = _measured(task, metric.name, candidate, baseline)
-        bare = dataclasses.replace(bare, bound=threshold and threshold.bound)
+        if threshold := task.thresholds.get(metric.name):
+            bare = dataclasses.replace(
+                bare, bound=threshold.bound, max_worsening=threshold.max_worsening
+            )
         found.append(dataclasses.replace(bare, refused=_reason(bare, task, refused)))
     return found
 
@@ -143,8 +79,8 @@ def _measured(
         baseline=baseline.get(name),
         change=_change(candidate, name, higher_is_better),
         bound=None,
-        higher_is_better=higher_is_better,
         refused=None,
+        higher_is_better=higher_is_better,
     )
 
 

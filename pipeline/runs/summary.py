@@ -10,8 +10,7 @@ from rich.table import Table
 from components.evaluation.intervals import Interval
 from components.evaluation.paired import LEAST_EXAMPLES
 from pipeline.config import PipelineConfig
-from pipeline.runs.metric_results import Measured
-from pipeline.runs.outcome import Outcome
+from pipeline.runs.results import Measured, RunRecord, task_of
 from pipeline.runs.terminal import Terminal
 
 
@@ -24,44 +23,41 @@ def print_heading(terminal: Terminal, config: PipelineConfig, examples: dict[str
     terminal.say(f"  log: {terminal.log_path}", style="dim")
 
 
-def print_summary(
-    terminal: Terminal, config: PipelineConfig, outcome: Outcome, report: str, seconds: float
-) -> None:
+def print_summary(terminal: Terminal, record: RunRecord) -> None:
     """Metrics against bounds and baseline, where things are, what to do next, the verdict."""
     terminal.say()
-    terminal.console.print(_metrics_table(config, outcome))
-    if judged := [m for m in outcome.metrics if m.change and m.bound is not None]:
-        terminal.console.print(_changes_table(config, judged))
-    for metric in outcome.metrics:
+    terminal.console.print(_metrics_table(record))
+    if judged := [m for m in record.metrics if m.change and m.bound is not None]:
+        terminal.console.print(_changes_table(record, judged))
+    for metric in record.metrics:
         if metric.refused:
             terminal.say(f"  [red]refused:[/] {metric.name} {metric.refused}")
-    for line in _slices_refused(outcome):
+    for line in _slices_refused(record):
         terminal.say(f"  {line}")
-    if weakest := _weakest(outcome):
+    if weakest := _weakest(record):
         terminal.say(f"  weakest      {weakest}")
-    if outcome.blessed and outcome.unservable:
-        terminal.say(f"  [red]refused:[/] {escape(outcome.unservable)}")
-    if outcome.measured:
-        terminal.say(f"  serving      {outcome.measured}")
-    terminal.say(f"  report       {report}")
-    terminal.say(f"  evaluation   {outcome.evaluation}")
-    terminal.say(f"  training     tensorboard --logdir {shlex.quote(outcome.model_run)}")
-    minutes, rest = divmod(int(seconds), 60)
+    if record.verdict == "refused by ServingCheck":
+        terminal.say(f"  [red]refused:[/] {escape('; '.join(record.reasons))}")
+    if record.serving:
+        terminal.say(f"  serving      {record.serving}")
+    terminal.say(f"  report       {record.places.report or 'none could be made, see the log'}")
+    terminal.say(f"  evaluation   {record.places.evaluation}")
+    terminal.say(f"  training     tensorboard --logdir {shlex.quote(record.places.model_run)}")
+    minutes, rest = divmod(int(record.seconds), 60)
     spent = f"{minutes}:{rest:02d} min"
-    if outcome.pushed_to:
-        text = " ".join(f"{name}='...'" for name in config.task.head.text_features)
-        terminal.say(f"  ask it       python -m pipeline.cli predict {outcome.pushed_to} {text}")
-        terminal.say(f"[bold green]pushed[/] {outcome.pushed_to} in {spent}")
-    elif outcome.blessed:
-        terminal.say(f"[bold red]refused[/] by ServingCheck, nothing was pushed, in {spent}")
+    if record.pushed_to:
+        text = " ".join(f"{name}='...'" for name in task_of(record).head.text_features)
+        terminal.say(f"  ask it       python -m pipeline.cli predict {record.pushed_to} {text}")
+        terminal.say(f"[bold green]{record.verdict}[/] {record.pushed_to} in {spent}")
     else:
-        terminal.say(f"[bold red]refused[/] by the gate, nothing was pushed, in {spent}")
+        who = record.verdict.removeprefix("refused ")
+        terminal.say(f"[bold red]refused[/] {who}, nothing was pushed, in {spent}")
 
 
-def _metrics_table(config: PipelineConfig, outcome: Outcome) -> Table:
-    figures = ("candidate", _interval_of(config), "baseline", "bound")
+def _metrics_table(record: RunRecord) -> Table:
+    figures = ("candidate", _interval_of(record), "baseline", "bound")
     table = _table("metric", *figures, "")
-    for metric in outcome.metrics:
+    for metric in record.metrics:
         verdict = "[red]refused[/]" if metric.refused else "[green]ok[/]"
         table.add_row(
             metric.name,
@@ -74,8 +70,8 @@ def _metrics_table(config: PipelineConfig, outcome: Outcome) -> Table:
     return table
 
 
-def _changes_table(config: PipelineConfig, judged: list[Measured]) -> Table:
-    table = _table("on the same examples", "change", _interval_of(config), "against the baseline")
+def _changes_table(record: RunRecord, judged: list[Measured]) -> Table:
+    table = _table("on the same examples", "change", _interval_of(record), "against the baseline")
     for metric in judged:
         change = metric.change
         table.add_row(
@@ -84,24 +80,23 @@ def _changes_table(config: PipelineConfig, judged: list[Measured]) -> Table:
     return table
 
 
-def _slices_refused(outcome: Outcome) -> list[str]:
+def _slices_refused(record: RunRecord) -> list[str]:
     """What the gate said of the slices that have a bound, but of those within it."""
     lines = []
-    for s in outcome.slices:
+    for s in record.slices:
         for metric in s.metrics:
             what = f"{metric.name} where {s.slice} is {s.value}"
             if metric.refused:
                 lines.append(f"[red]refused:[/] {what} {metric.refused}")
             elif metric.bound is not None and not s.is_judged:
-                lines.append(
-                    f"not judged:  {what}, of {s.examples} examples; {LEAST_EXAMPLES} are enough"
-                )
+                few = f"of {s.examples} examples; {LEAST_EXAMPLES} are enough"
+                lines.append(f"not judged:  {what}, {few}")
     return lines
 
 
-def _weakest(outcome: Outcome) -> str | None:
-    """Where the first metric of the gate is lowest, among slices with rows enough."""
-    known = [s for s in outcome.slices if s.is_judged and not s.metrics[0].is_unknown]
+def _weakest(record: RunRecord) -> str | None:
+    """Where the first metric of the gate is lowest, among slices with examples enough."""
+    known = [s for s in record.slices if s.is_judged and not s.metrics[0].is_unknown]
     if not known:
         return None
     sign = 1 if known[0].metrics[0].higher_is_better else -1
@@ -123,8 +118,8 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _interval_of(config: PipelineConfig) -> str:
-    return f"{config.task.confidence:.0%} interval"
+def _interval_of(record: RunRecord) -> str:
+    return f"{record.confidence:.0%} interval"
 
 
 def _range(interval: Interval | None, sign: str) -> str:

@@ -23,19 +23,24 @@ class Terminal:
         terminal.say("...")            # seen, and in the log
         print("...")                   # in the log only
         terminal.keep_log("run.log")   # until then the log is a temporary file
+        terminal.print_last("{}")      # the only thing on stdout with Terminal(to_stderr=True)
     """
+
+    def __init__(self, to_stderr: bool = False):
+        """to_stderr: whether what is for a person goes there, since stdout is for a program."""
+        self._shown_on = 2 if to_stderr else 1
+        self._last = ""
 
     def __enter__(self) -> "Terminal":
         self._saved = {fd: os.dup(fd) for fd in (1, 2)}
         sys.stdout.flush(), sys.stderr.flush()
         self._log = tempfile.TemporaryFile("w+b")
         self._redirect(self._log.fileno())
-        self._screen = os.fdopen(os.dup(self._saved[1]), "w")
+        self._screen = os.fdopen(os.dup(self._saved[self._shown_on]), "w")
         self.console = Console(file=self._screen, highlight=False)
         self.log_path: str | None = None
         self._live: Live | None = None
         self._stage: str | None = None
-        self._cached = False
         return self
 
     def __exit__(self, *_):
@@ -48,9 +53,10 @@ class Terminal:
             os.close(saved)
         self._screen.close()
         self._log.close()
+        sys.stdout.write(self._last), sys.stdout.flush()
 
     def keep_log(self, path: str) -> None:
-        """Continues the log in a file, and follows the stages by what TFX logs."""
+        """Continues the log in a file, and shows from then on what the stages say of their progress."""
         self.log_path = path
         with open(path, "ab") as kept:
             self._log.seek(0)
@@ -63,16 +69,14 @@ class Terminal:
         root.handlers = [handler]
         root.setLevel(logging.INFO)
         absl.logging.set_verbosity(absl.logging.INFO)
-        for name in ("absl", "progress"):
-            logging.getLogger(name).addFilter(self._follow)
+        logging.getLogger("progress").addFilter(self._progress)
 
     def _stop_logging(self) -> None:
         root = logging.getLogger()
         root.handlers, level, verbosity = self._before
         root.setLevel(level)
         absl.logging.set_verbosity(verbosity)
-        for name in ("absl", "progress"):
-            logging.getLogger(name).removeFilter(self._follow)
+        logging.getLogger("progress").removeFilter(self._progress)
 
     def log(self) -> str:
         """Path of the log; of a temporary file's, where none was kept yet."""
@@ -92,34 +96,34 @@ class Terminal:
     def wait_for(self, what: str) -> None:
         """Shows what is being done until something else is."""
         self._stop_live()
-        self._started = self._shown = time.monotonic()
+        self._shown = time.monotonic()
         if self.console.is_terminal:
             self._live = Live(Spinner("dots", Text(what)), console=self.console, transient=True)
             self._live.start()
 
-    def _follow(self, record: logging.LogRecord) -> bool:
-        if record.name == "progress":
-            self._progress(record.getMessage(), record.levelno > logging.INFO)
-        elif record.msg == "Component %s is running.":
-            self._stage, self._cached = record.args[0], False
-            self.wait_for(self._stage)
-        elif str(record.msg).startswith("A cached execution"):
-            self._cached = True
-        elif record.msg == "Component %s is finished.":
-            self._stop_live()
-            note = "cached" if self._cached else f"{time.monotonic() - self._started:.1f} s"
-            self.say(f"  [green]✓[/] {self._stage:<18} {note:>8}")
-            self._stage = None
-        return True
+    def begin_stage(self, name: str) -> None:
+        self._stage = name
+        self.wait_for(name)
 
-    def _progress(self, message: str, lasting: bool) -> None:
-        if lasting:  # above the live line, which goes on
+    def end_stage(self, note: str) -> None:
+        """note: its seconds, or that the cache had its results."""
+        self.say(f"  [green]✓[/] {self._stage:<18} {note:>8}")
+        self._stage = None
+
+    def print_last(self, text: str) -> None:
+        """Goes to stdout when the terminal is given back."""
+        self._last = text
+
+    def _progress(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if record.levelno > logging.INFO:  # lasting: above the live line, which goes on
             self.console.print(f"    {message}", markup=False, soft_wrap=True)
         elif self._live:
             self._live.update(Spinner("dots", Text(f"{self._stage}  {message}")))
         elif time.monotonic() - self._shown > _PLAIN_PROGRESS_SECONDS:
             self._shown = time.monotonic()
             self.say(f"    {message}")
+        return True
 
     @property
     def stage(self) -> str | None:

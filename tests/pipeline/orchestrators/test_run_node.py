@@ -19,8 +19,7 @@ _FORKER = """
 import json, os, sys, traceback
 from pipeline.cli import compile
 from pipeline.orchestrators import run_node
-import components.models.bert.hub, pipeline.runs.node_state, pipeline.runs.outcome, pipeline.pipeline
-import tfx.orchestration.local.local_dag_runner
+import components.models.bert.hub, pipeline.runs.stages, pipeline.pipeline
 
 for line in sys.stdin:
     module, arguments, log = json.loads(line)
@@ -83,6 +82,10 @@ class Runs:
         """In an order in which they can run."""
         return list(json.loads(pathlib.Path(self.graph(run)).read_text())["nodes"])
 
+    def record(self, run: str) -> dict:
+        graph = json.loads(pathlib.Path(self.graph(run)).read_text())
+        return json.loads(pathlib.Path(graph["record"]).read_text())
+
     def versions(self) -> list:
         return sorted((self.output / "serving" / "mrpc").glob("*"))
 
@@ -115,12 +118,17 @@ def test_data_that_breaks_the_schema_stops_the_run_with_the_reason(runs, project
         code, shown = runs.stage("bad", "DataGate")
         assert code == 2
         assert "eval: sentence2" in shown and "Traceback" not in shown
+        record = runs.record("bad")
+        assert (record["number"], record["verdict"], record["exit_code"]) == (1, "failed", 2)
+        assert record["stages"]["DataGate"]["state"] == "failed"
+        assert "eval: sentence2" in record["error"]
     finally:
         whole.rename(file)
 
 
 def test_a_refused_model_leaves_pusher_skipped(runs):
     assert runs.compile("refused", "min_accuracy=0.99")[0] == 0
+    assert runs.record("refused")["verdict"] == "running"
     *stages, pusher = runs.stages("refused")
     for stage in stages:
         code, shown = runs.stage("refused", stage)
@@ -130,6 +138,11 @@ def test_a_refused_model_leaves_pusher_skipped(runs):
     assert "the floor of 0.9900" in shown
     assert shown.strip().splitlines()[-1].startswith("refused")
     assert runs.versions() == []
+    record = runs.record("refused")
+    assert (record["number"], record["verdict"], record["exit_code"]) == (
+        *(2, "refused by the gate", 3),
+    )
+    assert "the floor of 0.9900" in record["reasons"][0]
 
 
 def test_a_stage_that_failed_completes_on_the_next_try(runs, project):
@@ -139,10 +152,14 @@ def test_a_stage_that_failed_completes_on_the_next_try(runs, project):
     try:
         code, shown = runs.stage("mended", "ImportExampleGen")
         assert code == 1 and str(data) in shown and "Traceback" in shown
+        assert runs.record("mended")["verdict"] == "failed"
     finally:
         (project.root / "hidden").rename(data)
     code, shown = runs.stage("mended", "ImportExampleGen")
     assert code == 0 and "cached" in shown
+    record = runs.record("mended")
+    assert record["verdict"] == "running" and record["error"] is None
+    assert record["stages"] == {"ImportExampleGen": record["stages"]["ImportExampleGen"]}
 
 
 def test_all_stages_in_order_push_the_model_that_the_local_runner_would(runs, project, first_run):
@@ -155,6 +172,7 @@ def test_all_stages_in_order_push_the_model_that_the_local_runner_would(runs, pr
     assert cached["Transform"] and cached["Trainer"]
     assert not cached["Evaluator"] and not cached["Pusher"]
     (version,) = runs.versions()
+    assert runs.record("mended")["pushed_to"] == str(version)
     assert str(version) in shown.strip().splitlines()[-1]
     assert _files(version) == _files(project.versions()[0])
     answer = project.run(
@@ -203,7 +221,7 @@ def test_a_stage_waits_while_another_run_is_at_work(runs):
 def test_bad_usage_exits_2(project, tmp_path, graph, node, expected):
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "no_run.json").write_text('{"nodes": {"Trainer": {}}}')
-    (tmp_path / "run.json").write_text('{"nodes": {"Trainer": {}}, "run_id": "1"}')
+    (tmp_path / "run.json").write_text('{"nodes": {"Trainer": {}}, "record": "1"}')
     run = project.run(
         *("-m", "pipeline.orchestrators.run_node", "--graph", str(tmp_path / graph), "--node", node)
     )

@@ -1,0 +1,132 @@
+"""The runs of a task, each as its record; ML Metadata tells of those that have none."""
+
+import dataclasses
+import datetime
+import pathlib
+
+from components.common.errors import InputError
+from components.spec.task import Task
+from pipeline.runs.exit_codes import FAULT, PUSHED, REFUSED
+from pipeline.runs.metadata import metadata_file, read_run, run_ids
+from pipeline.runs.results import (
+    Data,
+    EncoderName,
+    RunRecord,
+    StageRecord,
+    read_record,
+    record_file,
+    task_of,
+)
+from pipeline.runs.run import Run, Stage
+
+# By verdict; of a run that failed ML Metadata does not tell whether its input was bad.
+_EXIT_CODES = {
+    "pushed": PUSHED,
+    "already served": PUSHED,
+    "refused by the gate": REFUSED,
+    "refused by ServingCheck": REFUSED,
+    "failed": FAULT,
+}
+
+
+def read_records(output: str, task: str | None) -> list[RunRecord]:
+    """Of all runs of a task under a folder of results, the oldest first.
+
+    Raises:
+      InputError: there is none, there are those of several tasks and `task` is None, or a record
+        cannot be read.
+    """
+    task, file = metadata_file(output, task)
+    records = []
+    for number, run_id in enumerate(run_ids(file), start=1):
+        written = record_file(output, task, number)
+        record = read_record(written) if written.exists() else None
+        if record is None or record.run_id != run_id:  # the folder has come without its metadata
+            record = record_of(task, read_run(file, run_id))
+        records.append(record)
+    return records
+
+
+def record_of(task_name: str, run: Run) -> RunRecord:
+    """What ML Metadata alone tells of a run, as of one that an older version made."""
+    encoder = {name: run.encoder.get(name) for name in ("handle", "sha256")}
+    record = RunRecord(
+        task=task_name,
+        number=run.number,
+        run_id=run.run_id,
+        started=datetime.datetime.fromtimestamp(run.started, datetime.timezone.utc),
+        data=Data(run.data),
+        encoder=EncoderName(**encoder) if all(encoder.values()) else None,
+        settings=run.settings,
+        eval_split=run.eval_split,
+        stages={node: stage_record(stage) for node, stage in run.stages.items()},
+    )
+    try:
+        task = task_of(record)
+    except InputError:  # its settings are none that this version takes
+        task = None
+    return with_results(record, run, task)
+
+
+def stage_record(stage: Stage | None, seconds: float | None = None) -> StageRecord:
+    """stage: None where the condition under which it runs is not met."""
+    if stage is None:
+        return StageRecord("skipped", seconds)
+    state = "complete" if stage.succeeded else "failed" if stage.failure else "running"
+    took = stage.seconds if seconds is None else seconds
+    return StageRecord(state, round(took, 3), stage.state == "CACHED")
+
+
+def with_results(record: RunRecord, run: Run, task: Task | None) -> RunRecord:
+    """The record with all that the stages of the run have found so far.
+
+    Args:
+      task: None where no task has the run's settings; its figures are left out then.
+    """
+    metrics, slices = record.metrics, record.slices
+    is_new = run.evaluation and run.evaluation != record.places.evaluation
+    if is_new and task and pathlib.Path(run.evaluation).exists():
+        from pipeline.runs.metric_results import measured, sliced  # seconds of imports
+
+        metrics, slices = measured(task, run.evaluation), sliced(task, run.evaluation)
+    places = dataclasses.replace(record.places, evaluation=run.evaluation, model_run=run.model_run)
+    record = dataclasses.replace(
+        record,
+        data=dataclasses.replace(record.data, fingerprint=run.data_fingerprint),
+        metrics=metrics,
+        slices=slices,
+        serving=run.serving,
+        code=run.code,
+        pushed_to=run.pushed_to,
+        places=places,
+    )
+    return _judged(record, run)
+
+
+def _judged(record: RunRecord, run: Run) -> RunRecord:
+    """The record with a verdict where the run has come to one."""
+    reasons = [f"{m.name} {m.refused}" for m in record.metrics if m.refused]
+    for where, m in record.slices_refused():
+        reasons.append(f"{m.name} where {where.slice} is {where.value} {m.refused}")
+    if run.unservable and run.blessed:
+        reasons.append(run.unservable)
+    failure = next((f"{n}: {s.failure}" for n, s in run.stages.items() if s.failure), None)
+    if failure:
+        verdict, reasons = "failed", [failure]
+    elif "Pusher" not in run.stages or not run.stages["Pusher"].succeeded:
+        verdict = "running"
+    elif run.pushed_to:
+        verdict = "pushed" if _pushed_by(run) else "already served"
+    else:
+        verdict = "refused by ServingCheck" if run.blessed else "refused by the gate"
+    code = _EXIT_CODES.get(verdict)
+    return dataclasses.replace(
+        record, verdict=verdict, reasons=reasons, error=failure, exit_code=code
+    )
+
+
+def _pushed_by(run: Run) -> bool:
+    """Whether this run, and none before it, made the version; so where the version is gone."""
+    from components.serving import versions  # seconds of imports
+
+    return versions.read(f"{run.pushed_to}/{versions.RECORD}").get("run", run.run_id) == run.run_id
