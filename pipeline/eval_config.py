@@ -228,7 +228,7 @@ def _slice_thresholds(task: Task) -> dict[str, config_pb2.PerSliceMetricThreshol
 
 
 def _recorded_config(task: Task) -> config_pb2.MetricConfig:
-    """Returns the configuration of the recorded answers, which ServingCheck compares with the export's."""
+    """Returns the configuration that records the answers for ServingCheck."""
     arguments = {
         "name": task.head.prediction_key,
         "head": to_json(task.head),
