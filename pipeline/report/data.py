@@ -41,6 +41,8 @@ def feature_counts(statistics: str) -> list[FeatureCount]:
 def anomalies(validator: Stage) -> list[str]:
     """What does not fit the schema, a line each."""
     artifact = validator.output("anomalies")
+    if not artifact:
+        return []
     folders = sorted(pathlib.Path(artifact.uri).glob("Split-*"))
     return [line for f in folders for line in describe(artifact.uri, f.name.removeprefix("Split-"))]
 

@@ -244,7 +244,7 @@ _ONE, _MANY = TypeAdapter(RunRecord), TypeAdapter(list[RunRecord])
 
 def to_json(record: RunRecord | list[RunRecord]) -> str:
     """One JSON document, of a record or of a list of them."""
-    adapter = _ONE if isinstance(record, RunRecord) else _MANY
+    adapter: TypeAdapter = _ONE if isinstance(record, RunRecord) else _MANY
     return adapter.dump_json(record, indent=1).decode() + "\n"
 
 

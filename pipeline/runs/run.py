@@ -75,13 +75,13 @@ class Run:
     def data(self) -> str | None:
         """The folder of TFRecords."""
         ingest = self.stages.get("ImportExampleGen")
-        return ingest and ingest.parameters["input_base"]
+        return ingest.parameters["input_base"] if ingest else None
 
     @property
     def data_fingerprint(self) -> str | None:
         """TFX's, of sizes and times of the files in it; None where they were not read."""
         examples = self._output("ImportExampleGen", "examples")
-        return examples and examples.properties.get("input_fingerprint")
+        return examples.properties.get("input_fingerprint") if examples else None
 
     @property
     def encoder(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Run:
     def evaluation(self) -> str | None:
         """Folder that TFMA opens, None where the run did not come so far."""
         artifact = self._output("Evaluator", "evaluation")
-        return artifact and artifact.uri
+        return artifact.uri if artifact else None
 
     @property
     def judged_files(self) -> list[str]:
@@ -141,7 +141,7 @@ class Run:
     def model_run(self) -> str | None:
         """Folder that TensorBoard opens."""
         artifact = self._output("Trainer", "model_run")
-        return artifact and artifact.uri
+        return artifact.uri if artifact else None
 
     @property
     def serving(self) -> str:

@@ -79,10 +79,10 @@ class Terminal:
         logging.getLogger("progress").removeFilter(self._progress)
 
     def log(self) -> str:
-        """Path of the log; of a temporary file's, where none was kept yet."""
+        """Returns the path of the log; of a temporary file's, where none was kept yet."""
         if self.log_path is None:
             self.keep_log(tempfile.mkstemp(prefix="bert-tfx-", suffix=".log")[1])
-        return self.log_path
+        return str(self.log_path)
 
     def say(self, message="", style: str | None = None) -> None:
         self._stop_live()
