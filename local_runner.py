@@ -86,7 +86,7 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
             if options.json:
                 file = record_file(config.root, record.task, record.number)
                 terminal.print_last(file.read_text())
-    return record.exit_code
+    return FAULT if record.exit_code is None else record.exit_code
 
 
 if __name__ == "__main__":

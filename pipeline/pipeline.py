@@ -14,6 +14,7 @@ from tfx.components import (
 )
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.compiler.compiler import Compiler
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
@@ -207,7 +208,7 @@ def _model_server(config: PipelineConfig, examples, trainer) -> InfraValidator:
 
 def _serving_check(
     config: PipelineConfig, examples, trainer, evaluator, model_server: InfraValidator | None
-) -> ServingCheck:
+) -> BaseComponent:
     return ServingCheck(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
@@ -265,7 +266,7 @@ def _last_blessed(_, __) -> Resolver:
     )
 
 
-def _served(config: PipelineConfig, candidate: Channel) -> ServedModel:
+def _served(config: PipelineConfig, candidate: Channel) -> BaseComponent:
     destination = proto_utils.proto_to_json(_push_destination(config))
     return ServedModel(candidate=candidate, push_destination=destination)
 

@@ -48,17 +48,17 @@ class Source:
 def own_files(task: Task, paths: Mapping[str, str | None]) -> Source:
     """The user's own files, one a split; a split without a path is left out."""
     reader = reader_of(task.data)
-    paths = {split: path for split, path in paths.items() if path}
-    for split, path in paths.items():
+    given = {split: path for split, path in paths.items() if path}
+    for split, path in given.items():
         if not os.path.isfile(path):
             raise InputError(f"--{split} {path}: there is no such file.")
     return Source(
         files={
             split: {"name": os.path.basename(path), "sha256": files.file_sha256(path)}
-            for split, path in paths.items()
+            for split, path in given.items()
         },
         read=lambda: {
-            split: list(reader.read_file(path, task.head)) for split, path in paths.items()
+            split: list(reader.read_file(path, task.head)) for split, path in given.items()
         },
         is_published=False,
     )
@@ -97,7 +97,7 @@ def prepare(task: Task, source: Source, output: str, drop_misaligned: bool = Fal
         files.recover(target)
         summary = _read_summary(target)
         up_to_date = _is_up_to_date(target, summary, task, source, drop_misaligned)
-        if not up_to_date:
+        if not summary or not up_to_date:
             read = source.read()
             splits = _aligned(read, task, drop_misaligned)
             _check(splits, task, source)
@@ -242,7 +242,7 @@ def _replace(
     """
     row_count = sum(len(rows) for rows in splits.values())
     print(f"Writing {row_count:,} rows.", file=sys.stderr)
-    summary = {
+    summary: dict[str, Any] = {
         "written_by": _WRITTEN_BY,
         "format": _FORMAT,
         "task": task.name,

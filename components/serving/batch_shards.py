@@ -128,7 +128,7 @@ def answer(piece: Piece, model: PushedModel, folder: str) -> int:
             for number, reason in some:
                 if isinstance(reason, str):
                     refuse(number, reason)
-            if good := [row for row in some if isinstance(row[1], dict)]:
+            if good := [(n, texts) for n, texts in some if isinstance(texts, dict)]:
                 answered += ask(good)
     return answered
 

@@ -58,10 +58,15 @@ def main(arguments: list[str] | None = None) -> int:
 @contextlib.contextmanager
 def _progress_on_terminal() -> Iterator[None]:
     """Shows below the finished trainings what the one that runs said last."""
-    logger, handler = logging.getLogger("progress"), logging.Handler()
+    logger = logging.getLogger("progress")
     logger.setLevel(logging.INFO)
     with Console(stderr=True).status("reading the data") as status:
-        handler.emit = lambda record: status.update(record.getMessage())
+
+        class Handler(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                status.update(record.getMessage())
+
+        handler = Handler()
         logger.addHandler(handler)
         try:
             yield

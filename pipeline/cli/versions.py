@@ -69,7 +69,7 @@ def _table(base: str, metrics: list[str]) -> Table:
     for version in numbers:
         record = versions.read(f"{base}/{version}/{versions.RECORD}")
         card = versions.read(f"{base}/{version}/{versions.CARD}")
-        overall = next(iter(card.get("metrics", [])), {})
+        overall: dict = next(iter(card.get("metrics", [])), {})
         came = record.get("pushed_at", "-").replace("T", "\n")[:16]
         if "rollback_to" in record:
             came += f"\nmodel of {record['rollback_to']}\ninstead of {record['withdrawn']}"

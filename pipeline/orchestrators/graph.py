@@ -12,7 +12,7 @@
 The graph of one run holds in addition:
 
     {"run_id": of TFX, "record": file of the run's record, see pipeline/runs/results.py,
-     "ir": file of the compiled pipeline, "config": PipelineConfig without its task}
+     "ir": file of the compiled pipeline, "config": PipelineConfig}
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from typing import Any
 
 from components.common.errors import InputError
 from components.models.bert.hub import Encoder
-from components.spec.task import Task
+from components.spec.task_json import task_from_json, task_to_json
 from pipeline.config import PipelineConfig
 from pipeline.runs.exit_codes import BAD_INPUT, SKIPPED
 
@@ -74,14 +74,20 @@ def describe(
 
 
 def config_to_json(config: PipelineConfig) -> dict[str, Any]:
-    """Returns the configuration without its task, which the graph holds as a name and settings."""
-    return dataclasses.asdict(dataclasses.replace(config, task=None)) | {"task": None}
+    """Returns the configuration, with all of its task, as values that JSON can hold."""
+    return dataclasses.asdict(config) | {"task": json.loads(task_to_json(config.task))}
 
 
-def config_from_json(value: dict[str, Any], task: Task) -> PipelineConfig:
-    """Returns the configuration that config_to_json wrote, with the task."""
-    encoder, beam_args = Encoder(**value["encoder"]), tuple(value["beam_args"])
-    return PipelineConfig(**value | {"task": task, "encoder": encoder, "beam_args": beam_args})
+def config_from_json(value: dict[str, Any]) -> PipelineConfig:
+    """Returns the configuration that `config_to_json` was given."""
+    return PipelineConfig(
+        **value
+        | {
+            "task": task_from_json(json.dumps(value["task"])),
+            "encoder": Encoder(**value["encoder"]),
+            "beam_args": tuple(value["beam_args"]),
+        }
+    )
 
 
 def edges(graph: dict[str, Any]) -> dict[str, list[str]]:

@@ -114,7 +114,10 @@ def _allot_resources(spec: dict[str, Any], gpu: str) -> None:
     for label, executor in spec["deploymentSpec"]["executors"].items():
         if "container" in executor:
             resources = RESOURCES.get(label.removesuffix("_executor"), _SMALL)
-            limits = {"cpuLimit": resources.cpus, "memoryLimit": resources.memory_gb}
+            limits: dict[str, Any] = {
+                "cpuLimit": resources.cpus,
+                "memoryLimit": resources.memory_gb,
+            }
             if resources.gpus:
                 limits["accelerator"] = {"type": gpu, "count": str(resources.gpus)}
             executor["container"]["resources"] = limits

@@ -17,7 +17,6 @@ import traceback
 from typing import Any
 
 from components.common.errors import InputError
-from components.spec.registry import load_task
 from pipeline.orchestrators.graph import config_from_json, read_graph
 from pipeline.runs.exit_codes import BAD_INPUT, FAULT, SKIPPED
 from pipeline.runs.run_lock import only_run_in
@@ -84,8 +83,7 @@ def _launch(graph: dict[str, Any], node_id: str, terminal: Terminal) -> int:
 
     with open(graph["ir"]) as file:
         pipeline = json_format.Parse(file.read(), pipeline_pb2.Pipeline())
-    settings = {k: str(v) for k, v in graph["parameters"].items() if k not in ("data", "encoder")}
-    config = config_from_json(graph["config"], load_task(graph["task"]).override(settings))
+    config = config_from_json(graph["config"])
     record = read_record(pathlib.Path(graph["record"]))
     before = read_run(config.metadata_file, record.run_id).stages.get(node_id)
     if before and before.succeeded:

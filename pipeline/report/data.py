@@ -42,6 +42,8 @@ def feature_counts(statistics: str) -> list[FeatureCount]:
 def anomalies(validator: Stage) -> list[str]:
     """Reads what does not fit the schema, one line for each anomaly."""
     artifact = validator.output("anomalies")
+    if not artifact:
+        return []
     folders = sorted(pathlib.Path(artifact.uri).glob("Split-*"))
     return [line for f in folders for line in describe(artifact.uri, f.name.removeprefix("Split-"))]
 

@@ -64,7 +64,7 @@ def report_at_end(record: RunRecord, config: PipelineConfig) -> str | None:
         run = read_run(config.metadata_file, record.run_id)
         metrics = {metric.name: metric.candidate for metric in record.metrics}
         head, files = config.task.head, run.judged_files
-        write_evaluation(run.model_run, run.evaluation, metrics, head, files)
+        write_evaluation(str(run.model_run), str(run.evaluation), metrics, head, files)
         return write_report(record, run, config.root)
     except Exception:
         logging.exception("no report")

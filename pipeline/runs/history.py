@@ -13,6 +13,8 @@ from pipeline.runs.results import (
     EncoderName,
     RunRecord,
     StageRecord,
+    State,
+    Verdict,
     read_record,
     record_file,
     task_of,
@@ -49,14 +51,14 @@ def read_records(output: str, task: str | None) -> list[RunRecord]:
 
 def record_of(task_name: str, run: Run) -> RunRecord:
     """Makes a record from ML Metadata alone, for a run of a version that wrote no records."""
-    encoder = {name: run.encoder.get(name) for name in ("handle", "sha256")}
+    handle, sha256 = run.encoder.get("handle"), run.encoder.get("sha256")
     record = RunRecord(
         task=task_name,
         number=run.number,
         run_id=run.run_id,
         started=datetime.datetime.fromtimestamp(run.started, datetime.timezone.utc),
         data=Data(run.data),
-        encoder=EncoderName(**encoder) if all(encoder.values()) else None,
+        encoder=EncoderName(handle, sha256) if handle and sha256 else None,
         settings=run.settings,
         eval_split=run.eval_split,
         stages={node: stage_record(stage) for node, stage in run.stages.items()},
@@ -77,7 +79,7 @@ def stage_record(stage: Stage | None, seconds: float | None = None) -> StageReco
     """
     if stage is None:
         return StageRecord("skipped", seconds)
-    state = "complete" if stage.succeeded else "failed" if stage.failure else "running"
+    state: State = "complete" if stage.succeeded else "failed" if stage.failure else "running"
     took = stage.seconds if seconds is None else seconds
     return StageRecord(state, round(took, 3), stage.state == "CACHED")
 
@@ -91,12 +93,13 @@ def with_results(record: RunRecord, run: Run, task: Task | None) -> RunRecord:
       task: None where no task has the run's settings; the metrics are left out then.
     """
     metrics, slices = record.metrics, record.slices
-    is_new = run.evaluation and run.evaluation != record.places.evaluation
-    if is_new and task and pathlib.Path(run.evaluation).exists():
+    evaluation = run.evaluation
+    is_new = evaluation != record.places.evaluation
+    if evaluation and is_new and task and pathlib.Path(evaluation).exists():
         from pipeline.runs.metric_results import measured, sliced  # seconds of imports
 
-        metrics, slices = measured(task, run.evaluation), sliced(task, run.evaluation)
-    places = dataclasses.replace(record.places, evaluation=run.evaluation, model_run=run.model_run)
+        metrics, slices = measured(task, evaluation), sliced(task, evaluation)
+    places = dataclasses.replace(record.places, evaluation=evaluation, model_run=run.model_run)
     record = dataclasses.replace(
         record,
         data=dataclasses.replace(record.data, fingerprint=run.data_fingerprint),
@@ -117,6 +120,7 @@ def _judged(record: RunRecord, run: Run) -> RunRecord:
         reasons.append(f"{m.name} where {where.slice} is {where.value} {m.refused}")
     if run.unservable and run.blessed:
         reasons.append(run.unservable)
+    verdict: Verdict
     failure = next((f"{n}: {s.failure}" for n, s in run.stages.items() if s.failure), None)
     if failure:
         verdict, reasons = "failed", [failure]

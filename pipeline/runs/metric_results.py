@@ -98,8 +98,8 @@ def _change(values: dict[str, float], name: str, higher_is_better: bool) -> Chan
 
 
 def _interval(values: dict[str, float], name: str, suffix: str) -> Interval | None:
-    bounds = [values.get(f"{name}{bound}{suffix}") for bound in (LOWER, UPPER)]
-    return None if None in bounds else Interval(*bounds)
+    lower, upper = (values.get(f"{name}{bound}{suffix}") for bound in (LOWER, UPPER))
+    return None if lower is None or upper is None else Interval(lower, upper)
 
 
 def overall(evaluation: str, model: str) -> dict[str, float]:

@@ -252,7 +252,7 @@ _ONE, _MANY = TypeAdapter(RunRecord), TypeAdapter(list[RunRecord])
 
 def to_json(record: RunRecord | list[RunRecord]) -> str:
     """Returns one JSON document with a record, or with a list of them."""
-    adapter = _ONE if isinstance(record, RunRecord) else _MANY
+    adapter: TypeAdapter = _ONE if isinstance(record, RunRecord) else _MANY
     return adapter.dump_json(record, indent=1).decode() + "\n"
 
 

@@ -77,13 +77,13 @@ class Run:
     def data(self) -> str | None:
         """The folder of TFRecords."""
         ingest = self.stages.get("ImportExampleGen")
-        return ingest and ingest.parameters["input_base"]
+        return ingest.parameters["input_base"] if ingest else None
 
     @property
     def data_fingerprint(self) -> str | None:
         """TFX's fingerprint of the data, of its files' sizes and times; None where it was not read."""
         examples = self._output("ImportExampleGen", "examples")
-        return examples and examples.properties.get("input_fingerprint")
+        return examples.properties.get("input_fingerprint") if examples else None
 
     @property
     def encoder(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class Run:
     def evaluation(self) -> str | None:
         """The folder that TFMA opens, None where the Evaluator did not end well."""
         artifact = self._output("Evaluator", "evaluation")
-        return artifact and artifact.uri
+        return artifact.uri if artifact else None
 
     @property
     def judged_files(self) -> list[str]:
@@ -146,7 +146,7 @@ class Run:
     def model_run(self) -> str | None:
         """The folder that TensorBoard opens, None where the Trainer did not end well."""
         artifact = self._output("Trainer", "model_run")
-        return artifact and artifact.uri
+        return artifact.uri if artifact else None
 
     @property
     def serving(self) -> str:

@@ -43,8 +43,8 @@ def print_summary(terminal: Terminal, record: RunRecord) -> None:
         terminal.say(f"  serving      {record.serving}")
     terminal.say(f"  report       {record.places.report or 'none could be made, see the log'}")
     terminal.say(f"  evaluation   {record.places.evaluation}")
-    terminal.say(f"  training     tensorboard --logdir {shlex.quote(record.places.model_run)}")
-    minutes, rest = divmod(int(record.seconds), 60)
+    terminal.say(f"  training     tensorboard --logdir {shlex.quote(str(record.places.model_run))}")
+    minutes, rest = divmod(int(record.seconds or 0), 60)
     spent = f"{minutes}:{rest:02d} min"
     if record.pushed_to:
         text = " ".join(f"{name}='...'" for name in task_of(record).head.text_features)
@@ -74,10 +74,9 @@ def _metrics_table(record: RunRecord) -> Table:
 def _changes_table(record: RunRecord, judged: list[Measured]) -> Table:
     table = _table("on the same examples", "change", _interval_of(record), "against the baseline")
     for metric in judged:
-        change = metric.change
-        table.add_row(
-            metric.name, _number(change.value, "+"), _range(change.interval, "+"), change.verdict
-        )
+        if change := metric.change:
+            value, interval = _number(change.value, "+"), _range(change.interval, "+")
+            table.add_row(metric.name, value, interval, change.verdict)
     return table
 
 

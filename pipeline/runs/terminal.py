@@ -82,7 +82,7 @@ class Terminal:
         """Returns the path of the log, which is a temporary file before `keep_log`."""
         if self.log_path is None:
             self.keep_log(tempfile.mkstemp(prefix="bert-tfx-", suffix=".log")[1])
-        return self.log_path
+        return str(self.log_path)
 
     def say(self, message="", style: str | None = None) -> None:
         """Shows a message, with rich's markup."""
