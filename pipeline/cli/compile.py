@@ -83,7 +83,8 @@ def _compile(options: argparse.Namespace) -> str:
         graph |= _run(options, config, examples, pipeline, started)
     write_atomic(options.graph, json.dumps(graph, indent=2) + "\n")
     counts = ", ".join(f"{count:,} {split}" for split, count in examples.items())
-    return f"{task.name} with {encoder.handle}, {counts} examples; {options.graph} has {len(nodes)} stages"
+    made_from = f"{task.name} with {encoder.handle}, {counts} examples"
+    return f"{made_from}; {options.graph} has {len(nodes)} stages"
 
 
 def _run(options: argparse.Namespace, config, examples, pipeline, started) -> dict[str, Any]:
