@@ -56,7 +56,7 @@ check: setup ## lint and check the format
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 
-sweep: setup ## try learning rates, epochs and seeds, judged on held-out train rows; takes TASK, DATA, ENCODER, ARGS
+sweep: setup ## try learning rates, epochs and seeds, judged on held-out train examples; takes TASK, DATA, ENCODER, ARGS
 ifeq ($(DATA),)
 	@$(PYTHON) -m pipeline.cli prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
 endif
