@@ -244,9 +244,9 @@ def _context(inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
 
 def _first(values: tf.SparseTensor, missing: Any) -> tf.Tensor:
     """Takes the first value of each example of a SparseTensor [B, (values)]."""
-    rows = values.dense_shape[0]
-    first = tf.sparse.slice(values, [0, 0], tf.stack([rows, 1]))
-    dense = tf.sparse.to_dense(tf.sparse.reset_shape(first, tf.stack([rows, 1])), missing)
+    n_examples = values.dense_shape[0]
+    first = tf.sparse.slice(values, [0, 0], tf.stack([n_examples, 1]))
+    dense = tf.sparse.to_dense(tf.sparse.reset_shape(first, tf.stack([n_examples, 1])), missing)
     return tf.reshape(dense, [-1])
 
 
@@ -254,10 +254,10 @@ def _position_of(offsets: tf.RaggedTensor, wanted: tf.Tensor) -> tf.Tensor:
     """Finds where ragged offsets [B, (tokens)] hold the wanted one, int64 [B]; -1 for nowhere."""
     # By hand: comparing ragged tensors takes a second to trace, and a dense one would be as wide as the
     # longest text.
-    row, count = offsets.value_rowids(), tf.size(offsets.flat_values, tf.int64)
-    position = tf.range(count) - tf.gather(offsets.row_starts(), row)
+    example, count = offsets.value_rowids(), tf.size(offsets.flat_values, tf.int64)
+    position = tf.range(count) - tf.gather(offsets.row_starts(), example)
     found = tf.where(tf.equal(offsets.flat_values, tf.gather(wanted, row)), position, -1)
-    return tf.maximum(tf.math.unsorted_segment_max(found, row, offsets.nrows()), -1)
+    return tf.maximum(tf.math.unsorted_segment_max(found, example, offsets.nrows()), -1)
 
 
 def _gather_flat(ragged: tf.RaggedTensor, index: tf.Tensor) -> tf.Tensor:
