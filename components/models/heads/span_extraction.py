@@ -256,7 +256,7 @@ def _position_of(offsets: tf.RaggedTensor, wanted: tf.Tensor) -> tf.Tensor:
     # longest text.
     example, count = offsets.value_rowids(), tf.size(offsets.flat_values, tf.int64)
     position = tf.range(count) - tf.gather(offsets.row_starts(), example)
-    found = tf.where(tf.equal(offsets.flat_values, tf.gather(wanted, row)), position, -1)
+    found = tf.where(tf.equal(offsets.flat_values, tf.gather(wanted, example)), position, -1)
     return tf.maximum(tf.math.unsorted_segment_max(found, example, offsets.nrows()), -1)
 
 
