@@ -21,8 +21,8 @@ from components.spec.data_source import Example
 
 SPLITS = ("train", "eval", "test")
 OPTIONAL_SPLITS = ("test",)
-_ROWS_A_FILE = 5_000
-_ROWS_AT_ONCE = 1_024
+_EXAMPLES_A_FILE = 5_000
+_RECORDS_AT_ONCE = 1_024
 _CHUNK_BYTES = 1 << 20
 # TFX reads every file of a split's folder, hidden ones too, so each must be one of these.
 _RECORD_FILE = re.compile(r"(?![._]).*tfrecords?(-\d+-of-\d+)?(\.gz)?")
@@ -33,8 +33,8 @@ _KINDS = {
 }
 
 
-def write_records(folder: str, rows: Sequence[Example]) -> None:
-    """Writes rows as gzip-compressed TFRecords; the same rows give the same bytes.
+def write_records(folder: str, examples: Sequence[Example]) -> None:
+    """Writes examples as gzip-compressed TFRecords; the same examples give the same bytes.
 
     str and bytes become a bytes_list (UTF-8), int an int64_list, float a float_list; a list holds
     several of one kind.
@@ -43,19 +43,19 @@ def write_records(folder: str, rows: Sequence[Example]) -> None:
         import tensorflow as tf
 
     os.mkdir(folder)
-    file_count = max(1, math.ceil(len(rows) / _ROWS_A_FILE))
+    file_count = max(1, math.ceil(len(examples) / _EXAMPLES_A_FILE))
     for index in range(file_count):
         path = os.path.join(folder, f"data-{index:05}-of-{file_count:05}.tfrecord.gz")
-        first, end = (len(rows) * i // file_count for i in (index, index + 1))
+        first, end = (len(examples) * i // file_count for i in (index, index + 1))
         with tf.io.TFRecordWriter(path, "GZIP") as writer:
-            for row in rows[first:end]:
-                example = _to_example(row, tf.train.Example())
-                writer.write(example.SerializeToString(deterministic=True))
+            for example in examples[first:end]:
+                proto = _fill(tf.train.Example(), example)
+                writer.write(proto.SerializeToString(deterministic=True))
 
 
-def _to_example(row: Example, example: Any) -> Any:
-    for name, value in row.items():
-        feature = example.features.feature[name]
+def _fill(proto: Any, example: Example) -> Any:
+    for name, value in example.items():
+        feature = proto.features.feature[name]
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, int):
                 feature.int64_list.value.append(item)
@@ -63,19 +63,22 @@ def _to_example(row: Example, example: Any) -> Any:
                 feature.float_list.value.append(item)
             else:
                 feature.bytes_list.value.append(item.encode() if isinstance(item, str) else item)
-    return example
+    return proto
 
 
 def check_records(data_dir: str, schema_path: str) -> dict[str, int]:
-    """Reads all records of all splits, and counts them.
+    """Reads and checks all records of all splits, and counts them.
 
     Args:
       data_dir: has folders train and eval, and may have test.
       schema_path: the task's schema, which every record must meet: presence, type, number of values
-        and domain of integers. Further features are let through.
+        and domain of integers. Further features are allowed.
+
+    Returns:
+      Split -> number of its records.
 
     Raises:
-      InputError: at the first file or record that TFX would stumble over, or worse, would not.
+      InputError: at the first file or record that TFX would fail on, or would wrongly accept.
     """
     task, _ = os.path.splitext(os.path.basename(schema_path))
     remedy = f"Write it with `python -m pipeline.cli prepare {task} --output DIR`."
@@ -147,7 +150,7 @@ def _rule(feature: schema_pb2.Feature) -> _Rule:
 
 
 def _list_splits(data_dir: str, remedy: str) -> dict[str, list[str]]:
-    """Split -> paths of its files."""
+    """Returns split -> paths of its files."""
     import tensorflow as tf
 
     found = sorted(name.rstrip("/") for name in tf.io.gfile.listdir(data_dir))
@@ -170,7 +173,7 @@ def _list_splits(data_dir: str, remedy: str) -> dict[str, list[str]]:
 
 
 def _check_file(path: str, rules: Sequence[_Rule]) -> int:
-    """The number of records in a file; a fault is looked for one by one only once there is one."""
+    """Counts the records in a file; looks at them one by one only when there is a fault."""
     damage = _gzip_damage(path) if path.endswith(".gz") else None
     if not damage:
         count = _count_if_clean(path, rules)
@@ -180,7 +183,7 @@ def _check_file(path: str, rules: Sequence[_Rule]) -> int:
 
 
 def _gzip_damage(path: str) -> str | None:
-    """Why the file is no whole gzip stream; TensorFlow takes many a truncated one for whole."""
+    """Returns why the file is no whole gzip stream; TensorFlow accepts many truncated ones."""
     import tensorflow as tf
 
     try:
@@ -195,14 +198,14 @@ def _gzip_damage(path: str) -> str | None:
 
 
 def _count_if_clean(path: str, rules: Sequence[_Rule]) -> int | None:
-    """The number of records, parsed in batches; None where `_check_each` should have a look."""
+    """Counts the records, parsed in batches; returns None where `_check_each` has to look."""
     import tensorflow as tf
 
     types = {"bytes_list": tf.string, "int64_list": tf.int64, "float_list": tf.float32}
     specification = {rule.name: tf.io.RaggedFeature(types[rule.kind]) for rule in rules}
     count = 0
     try:
-        for serialized in _read(path).batch(_ROWS_AT_ONCE):
+        for serialized in _read(path).batch(_RECORDS_AT_ONCE):
             features = tf.io.parse_example(serialized, specification)
             for rule in rules:
                 lengths, values = features[rule.name].row_lengths(), features[rule.name].values
@@ -219,13 +222,13 @@ def _count_if_clean(path: str, rules: Sequence[_Rule]) -> int | None:
 
 
 def _is_within(numbers, low: float, high: float) -> bool:
-    """numbers: int64, any shape."""
+    """Whether all numbers, int64 of any shape, lie between two bounds."""
     numbers = numbers.numpy()
     return not numbers.size or (low <= numbers.min() and numbers.max() <= high)
 
 
 def _check_each(path: str, rules: Sequence[_Rule], damage: str | None) -> int:
-    """The number of records in a file, one by one.
+    """Counts the records in a file one by one.
 
     Raises:
       _Fault: at the first record that breaks a rule.
@@ -251,7 +254,7 @@ def _check_each(path: str, rules: Sequence[_Rule], damage: str | None) -> int:
 
 
 def _problem_of(serialized: bytes, rules: Sequence[_Rule]) -> str | None:
-    """What is wrong with a record, if anything is."""
+    """Returns what is wrong with a record, or None."""
     import tensorflow as tf
 
     try:

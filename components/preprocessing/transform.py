@@ -1,4 +1,4 @@
-"""Transform: text to wordpiece ids, in the graph that also serves."""
+"""Transform: turns text into wordpiece ids, in the graph that also serves."""
 
 import tensorflow as tf
 
@@ -17,7 +17,7 @@ from components.spec.task_json import head_from_json
 
 @tf.autograph.experimental.do_not_convert  # nothing in it needs it, and TFX traces this often
 def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
-    """Makes of raw features what the Trainer packs; TFX calls it.
+    """Turns raw features into those that the Trainer packs; TFX calls it.
 
     Args:
       inputs: feature name -> tensor [batch], as `schema/<task>.pbtxt` shapes it.
@@ -25,9 +25,9 @@ def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
 
     Returns:
       For every text feature F: F_ids, ragged int64 [batch, (tokens)], untrimmed. F_starts and F_ends,
-      ragged int64 [batch, (tokens)], in bytes, where the head asks for offsets. And the head's targets.
-      For DriftGate alone: F_n_tokens and F_n_unknown_tokens, int64 [batch], how many tokens there are,
-      and how many of them are [UNK]; their ratio tells whether the text is in the encoder's language.
+      ragged int64 [batch, (tokens)], in bytes, where the head asks for offsets. The head's targets too.
+      For DriftGate only: F_n_tokens and F_n_unknown_tokens, int64 [batch], how many tokens there are and
+      how many of them are [UNK]; their ratio tells whether the text is in the encoder's language.
     """
     config = head_from_json(custom_config["head"])
     encoder = Encoder.from_json(custom_config["encoder"])

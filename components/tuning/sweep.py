@@ -1,7 +1,7 @@
 """Trains with each of several settings on a part of train, and judges it by the loss on the rest.
 
-What the gate judges by is never read, so that its metrics stay those of a model that was not chosen by
-them.
+It never reads the examples that the gate judges by. So the gate's metrics are not those of a model that
+was chosen by them.
 """
 
 import json
@@ -28,11 +28,14 @@ from components.training.validation import Validation
 def sweep(
     tasks: list[Task], files: list[str], encoder: Encoder, code: str, finished: pathlib.Path
 ) -> list[dict]:
-    """The result of each task, from the file where it stands there, else trained and added to it.
+    """Returns the result of each task: read from a file, or else computed by training and added to it.
 
     Args:
+      tasks: the same task with several settings.
       files: gzip-compressed TFRecords of the train split.
-      code: hash of the code that trains; results of other code are not taken up.
+      encoder: that all of them train.
+      code: hash of the code that trains; results of other code are not used.
+      finished: file with a line of JSON for each result.
     """
     finished.parent.mkdir(parents=True, exist_ok=True)
     lines = finished.read_text().splitlines() if finished.exists() else []
@@ -54,7 +57,7 @@ def sweep(
 
 
 def judged(task: Task, examples: tf.data.Dataset, encoder: Encoder) -> dict:
-    """Trains with the task's settings; what they were, and the loss on what was held out."""
+    """Trains with the task's settings; returns them, and the loss on the held-out examples."""
     started = time.monotonic()
     hyperparameters = task.hyperparameters
     if hyperparameters.jit_compile:
@@ -83,13 +86,13 @@ def judged(task: Task, examples: tf.data.Dataset, encoder: Encoder) -> dict:
 
 
 def report(results: list[dict]) -> str:
-    """A line for each learning rate and number of epochs, the best first, and how to train with it."""
+    """Writes a line for each learning rate and number of epochs, the best first, and how to use it."""
     losses: dict[tuple, list[float]] = {}
     for result in results:
         setting = (result["learning_rate"], result["epochs"])
         losses.setdefault(setting, []).append(result["validation_loss"])
     ordered = sorted(losses.items(), key=lambda item: statistics.mean(item[1]))
-    lines = ["learning rate  epochs  seeds  loss on held-out rows, mean +- standard deviation"]
+    lines = ["learning rate  epochs  seeds  loss on held-out examples, mean +- standard deviation"]
     for (rate, epochs), values in ordered:
         deviation = f"{statistics.stdev(values):.4f}" if len(values) > 1 else "-"
         mean = statistics.mean(values)
