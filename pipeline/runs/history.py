@@ -1,4 +1,4 @@
-"""The runs of a task, each as its record; ML Metadata tells of those that have none."""
+"""The records of all runs of a task, made from ML Metadata where a run has none."""
 
 import dataclasses
 import datetime
@@ -21,7 +21,7 @@ from pipeline.runs.results import (
 )
 from pipeline.runs.run import Run, Stage
 
-# By verdict; of a run that failed ML Metadata does not tell whether its input was bad.
+# By verdict. ML Metadata does not say whether a run failed because of bad input.
 _EXIT_CODES = {
     "pushed": PUSHED,
     "already served": PUSHED,
@@ -32,10 +32,10 @@ _EXIT_CODES = {
 
 
 def read_records(output: str, task: str | None) -> list[RunRecord]:
-    """Of all runs of a task under a folder of results, the oldest first.
+    """Reads the records of all runs of a task under a folder of results, the oldest first.
 
     Raises:
-      InputError: there is none, there are those of several tasks and `task` is None, or a record
+      InputError: there is no run, there are runs of several tasks and `task` is None, or a record
         cannot be read.
     """
     task, file = metadata_file(output, task)
@@ -50,7 +50,7 @@ def read_records(output: str, task: str | None) -> list[RunRecord]:
 
 
 def record_of(task_name: str, run: Run) -> RunRecord:
-    """What ML Metadata alone tells of a run, as of one that an older version made."""
+    """Makes a record from ML Metadata alone, for a run of a version that wrote no records."""
     handle, sha256 = run.encoder.get("handle"), run.encoder.get("sha256")
     record = RunRecord(
         task=task_name,
@@ -65,13 +65,18 @@ def record_of(task_name: str, run: Run) -> RunRecord:
     )
     try:
         task = task_of(record)
-    except InputError:  # its settings are none that this version takes
+    except InputError:  # this version does not take its settings
         task = None
     return with_results(record, run, task)
 
 
 def stage_record(stage: Stage | None, seconds: float | None = None) -> StageRecord:
-    """stage: None where the condition under which it runs is not met."""
+    """Returns the record of a stage.
+
+    Args:
+      stage: what ML Metadata says of it, None where the condition under which it runs is not met.
+      seconds: that it took, if not what ML Metadata says.
+    """
     if stage is None:
         return StageRecord("skipped", seconds)
     state: State = "complete" if stage.succeeded else "failed" if stage.failure else "running"
@@ -80,10 +85,12 @@ def stage_record(stage: Stage | None, seconds: float | None = None) -> StageReco
 
 
 def with_results(record: RunRecord, run: Run, task: Task | None) -> RunRecord:
-    """The record with all that the stages of the run have found so far.
+    """Returns the record with all results of the stages that have run.
 
     Args:
-      task: None where no task has the run's settings; its figures are left out then.
+      record: of the run, as it was before.
+      run: what ML Metadata says of it.
+      task: None where no task has the run's settings; the metrics are left out then.
     """
     metrics, slices = record.metrics, record.slices
     evaluation = run.evaluation
@@ -107,7 +114,7 @@ def with_results(record: RunRecord, run: Run, task: Task | None) -> RunRecord:
 
 
 def _judged(record: RunRecord, run: Run) -> RunRecord:
-    """The record with a verdict where the run has come to one."""
+    """Returns the record with the run's verdict, its reasons and its exit code."""
     reasons = [f"{m.name} {m.refused}" for m in record.metrics if m.refused]
     for where, m in record.slices_refused():
         reasons.append(f"{m.name} where {where.slice} is {where.value} {m.refused}")
@@ -130,7 +137,7 @@ def _judged(record: RunRecord, run: Run) -> RunRecord:
 
 
 def _pushed_by(run: Run) -> bool:
-    """Whether this run, and none before it, made the version; so where the version is gone."""
+    """Whether this run, and no earlier one, pushed the version; true where the version is gone."""
     from components.serving import versions  # seconds of imports
 
     return versions.read(f"{run.pushed_to}/{versions.RECORD}").get("run", run.run_id) == run.run_id
