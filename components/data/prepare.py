@@ -16,9 +16,10 @@ from components.common import files
 from components.common.cache import cache_directory
 from components.common.errors import InputError
 from components.common.locks import locked
-from components.data import download, tfrecords
+from components.common.stderr_filter import quiet_stderr
+from components.data import download
 from components.data.readers.reader import has_alignment, key_of, reader_of
-from components.spec.data_source import LocatedExample
+from components.spec.data_source import SPLITS, LocatedExample
 from components.spec.task import Task
 
 SUMMARY_NAME = "dataset.json"
@@ -130,7 +131,7 @@ def _read_summary(output: str) -> dict[str, Any] | None:
     names = set(os.listdir(output))
     if not names:
         return None
-    foreign = sorted(names - {*tfrecords.SPLITS, SUMMARY_NAME})
+    foreign = sorted(names - {*SPLITS, SUMMARY_NAME})
     if foreign or SUMMARY_NAME not in names:
         raise InputError(
             f"{output} would be replaced as a whole, but holds {(foreign or sorted(names))[0]}, "
@@ -160,7 +161,7 @@ def _is_up_to_date(
         return False
     return all(
         _sizes(os.path.join(output, split)) == summary["splits"].get(split, {}).get("files", {})
-        for split in tfrecords.SPLITS
+        for split in SPLITS
     )
 
 
@@ -261,10 +262,13 @@ def _replace(
         "sources": source.files,
         "splits": {},
     }
+    with quiet_stderr():
+        # TensorFlow takes seconds, and most errors are found without it.
+        from components.data.tfrecords import write_records
     with files.replacing(output) as folder:
         for split, examples in splits.items():
             split_folder = os.path.join(folder, split)
-            tfrecords.write_records(split_folder, [example for _, example in examples])
+            write_records(split_folder, [example for _, example in examples])
             summary["splits"][split] = {
                 "rows": len(examples),
                 "labels": _count(examples, label) if (label := task.head.class_feature) else {},
@@ -285,7 +289,7 @@ def _print_table(summary: Mapping[str, Any]) -> None:
         ["split", "examples", *(f"label {label}" for label in labels), "files"]
         + ["dropped"] * has_dropped
     ]
-    for name in tfrecords.SPLITS:
+    for name in SPLITS:
         if name in splits:
             counts = [splits[name]["labels"].get(label, 0) for label in labels]
             numbers = [splits[name]["rows"], *counts, len(splits[name]["files"])]

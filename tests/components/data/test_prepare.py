@@ -317,8 +317,8 @@ def test_published_overlap_is_a_warning(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "warning: page 2: the same example as page 1" in error
     assert "1 do not" in error
+    own = toy_source(*same, is_published=False)
     with pytest.raises(InputError, match="page 2: the same example as page 1"):
-        own = toy_source(*same, is_published=False)
         prepare.prepare(toy_task(), own, str(tmp_path / "more"))
 
 
