@@ -57,7 +57,7 @@ check: setup ## lint, check the format and the types
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 
-sweep: setup ## try learning rates, epochs and seeds, judged on held-out train rows; takes TASK, DATA, ENCODER, ARGS
+sweep: setup ## try learning rates, epochs and seeds, judged on held-out train examples; takes TASK, DATA, ENCODER, ARGS
 ifeq ($(DATA),)
 	@$(PYTHON) -m pipeline.cli prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
 endif

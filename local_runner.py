@@ -60,7 +60,7 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
 
     # These imports take seconds, so bad arguments are reported before them.
     from components.models.bert.hub import resolve
-    from pipeline.config import local_config
+    from pipeline.local_config import local_config
     from pipeline.pipeline import compile_pipeline
     from pipeline.runs.results import record_file
     from pipeline.runs.stages import begin_run, close_run, node_ids, run_stage

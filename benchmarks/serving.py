@@ -28,7 +28,7 @@ from benchmarks.training import HUGGINGFACE, HUGGINGFACE_PYTHON, RESULTS, ROOT, 
 from benchmarks.worker import Worker
 from components.common.errors import InputError
 from components.models.bert.convert import to_huggingface
-from components.models.bert.hub import Encoder
+from components.spec.encoder import Encoder
 
 BATCH_SIZES = ("1", "32")
 _TOLERANCE = 1e-3

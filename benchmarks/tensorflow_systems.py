@@ -13,12 +13,13 @@ import tensorflow as tf
 
 from benchmarks.flops import encoder_flops, matmul_flops
 from benchmarks.worker import serve
+from components.common.serialization import from_json
 from components.devices.precision import choose, rewritten_to
 from components.devices.strategies import distribute
-from components.models.bert.hub import Encoder
 from components.models.bert.tokenizer import Vocabulary
 from components.models.heads.head import build_head
 from components.preprocessing.in_memory import examples_of, read_raw
+from components.spec.encoder import Encoder
 from components.spec.registry import load_task
 from components.training.batching import training_batches, training_sequences
 from components.training.optimizer import WarmupLinearDecay, adamw
@@ -40,7 +41,7 @@ def main() -> None:
     parser.add_argument("--precision", default="float32")
     options = parser.parse_args()
     task = load_task(options.task).override({"batch_size": options.batch_size})
-    encoder = Encoder.from_json(options.encoder)
+    encoder = from_json(Encoder, options.encoder)
     precision = choose(options.precision)
     raw = read_raw([options.records], options.schema)
     sequences = sequences_of(raw, task, encoder).cache()

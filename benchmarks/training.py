@@ -25,6 +25,7 @@ import tempfile
 
 from benchmarks.places import RESULTS, ROOT, prepared_sample
 from benchmarks.worker import Worker
+from components.common.serialization import to_json
 from components.devices.precision import choose
 from components.models.bert.hub import resolve
 from components.models.bert.presets import DEFAULT_ENCODER, PRESETS, fetch_checkpoint
@@ -130,7 +131,7 @@ def commands(task: str, folder: str) -> dict[str, list[str]]:
     batches = ["--task", task, "--batch-size", str(batch_size(task))]
     ours = [sys.executable, "-m", "benchmarks.tensorflow_systems", *batches]
     ours += ["--schema", f"schema/{task}.pbtxt", "--records", f"{folder}/examples.tfrecord.gz"]
-    ours += ["--encoder", resolve(DEFAULT_ENCODER).to_json()]
+    ours += ["--encoder", to_json(resolve(DEFAULT_ENCODER))]
     theirs = [
         HUGGINGFACE_PYTHON,
         str(HUGGINGFACE / "speed.py"),

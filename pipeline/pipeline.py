@@ -180,7 +180,7 @@ def _head_and_encoder(config: PipelineConfig, stage: str) -> dict[str, str]:
     head = config.task.head
     return {
         "head": to_json(head),
-        "encoder": config.encoder.to_json(),
+        "encoder": to_json(config.encoder),
         "code": stage_code(stage, head),
     }
 

@@ -69,7 +69,7 @@ def train(
 
 
 def every_step(folder: str) -> Checkpoints:
-    return Checkpoints(folder, seconds=0, share=math.inf)
+    return Checkpoints(folder, seconds=0, fraction=math.inf)
 
 
 def digest(model: tf.keras.Model) -> str:

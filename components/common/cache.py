@@ -6,5 +6,5 @@ import platformdirs
 
 
 def cache_directory() -> pathlib.Path:
-    """Absolute; `bert-tfx-pipeline` in $XDG_CACHE_HOME, or in ~/.cache where that is not set."""
+    """Returns the absolute path of the cache: `bert-tfx-pipeline` in $XDG_CACHE_HOME or ~/.cache."""
     return platformdirs.user_cache_path("bert-tfx-pipeline").absolute()

@@ -35,7 +35,7 @@ def _closure(modules: Iterable[str]) -> set[pathlib.Path]:
 
 
 def _files_of(module: str) -> list[pathlib.Path]:
-    """The file of a module of `components` and those of the packages around it."""
+    """Lists the file of a module of `components` and those of the packages around it."""
     parts = module.split(".")
     if parts[0] != "components":
         return []
@@ -46,7 +46,7 @@ def _files_of(module: str) -> list[pathlib.Path]:
 
 @functools.cache  # Several stages' hashes are over the same files.
 def _read(source: bytes) -> tuple[str, list[str]]:
-    """What the source does, as text, and the names of the modules that it may import.
+    """Returns what the source does, as text, and the names of the modules that it may import.
 
     Raises:
       ValueError: it has a relative import, which would have to be looked up elsewhere.

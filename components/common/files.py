@@ -16,7 +16,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 def file_sha256(path: str | os.PathLike, opener: Callable[..., Any] = open) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal.
+    """Returns the SHA-256 of a file's bytes, in hexadecimal.
 
     Args:
       opener: tf.io.gfile.GFile for a path of gs://.
@@ -29,9 +29,9 @@ def file_sha256(path: str | os.PathLike, opener: Callable[..., Any] = open) -> s
 
 
 def write_atomic(path: str | os.PathLike, content: str | bytes) -> None:
-    """Writes a file of this machine, and makes its folder.
+    """Writes a local file as a whole, and makes its folder.
 
-    Whoever reads it sees the old content or the new one, after a power cut, too. Text is UTF-8.
+    A reader sees the old content or the new one, even after a power cut. Text is UTF-8.
     """
     folder, name = os.path.split(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
@@ -50,11 +50,11 @@ def write_atomic(path: str | os.PathLike, content: str | bytes) -> None:
 
 @contextlib.contextmanager
 def replacing(target: str) -> Iterator[str]:
-    """A new folder to fill, which takes the place of `target` when the block ends without error.
+    """Yields a new folder to fill; it replaces `target` when the block ends without an error.
 
-    At no time is `target` anything but the whole old or the whole new folder, except on a file
-    system that cannot exchange two folders (NFS): there it is absent for an instant, and `recover`
-    brings it back should the process die just then. The caller holds the lock on its parent.
+    `target` is always the whole old folder or the whole new one. A file system that cannot exchange
+    two folders (NFS) is the exception: there `target` is absent for an instant, and `recover` brings
+    it back if the process dies just then. The caller holds the lock on the parent folder.
     """
     new, aside = _new(target), _aside(target)
     os.mkdir(new)

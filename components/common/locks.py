@@ -13,8 +13,8 @@ def locked(
 ) -> Iterator[None]:
     """Makes the folder and holds a lock on it; another process waits.
 
-    The folder itself is locked, so that nothing lies in it which a model server, or a check for other
-    people's files, would have to pass by. Where the file system locks nothing, nothing is.
+    The folder itself is locked. So it holds no lock file, which a model server or a check for other
+    people's files would have to ignore. A file system without locks is used without one.
 
     Args:
       file: name of a file in the folder that is locked in its place: NFS locks files, not folders.
@@ -34,7 +34,7 @@ def locked(
 
 
 def _hold(handle: int, blocking: bool) -> bool:
-    """Whether the lock is held, or cannot be."""
+    """Whether the lock is now held, or the file system has no locks."""
     try:
         return filelock.lock_descriptor(handle, blocking=blocking)
     except OSError:

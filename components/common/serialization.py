@@ -16,7 +16,7 @@ _ADAPTERS: dict[Any, pydantic.TypeAdapter] = {}
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """Writes a dataclass as JSON, in the order of its fields; a subclass with all of its own."""
+    """Writes a dataclass as JSON, in the order of its fields, those of a subclass included."""
     return _adapter(type(value)).dump_json(value, indent=indent, serialize_as_any=True).decode()
 
 

@@ -8,7 +8,11 @@ from components.common.errors import InputError
 
 
 def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
-    """What `--set NAME=VALUE` was given, for `Task.override`; raises InputError."""
+    """Splits what `--set NAME=VALUE` was given into names and values, for `Task.override`.
+
+    Raises:
+      InputError: an assignment has no "=".
+    """
     for assignment in assignments:
         if "=" not in assignment:
             raise InputError(f"--set {assignment}: write --set NAME=VALUE.")
@@ -16,7 +20,7 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
 
 
 def read_setting(name: str, text: str, known: Mapping[str, Any]) -> Any:
-    """The text as a value of the type that the setting has.
+    """Reads a text as a value of the type that the setting has.
 
     Args:
       known: all settings with their values.
@@ -42,5 +46,9 @@ def read_setting(name: str, text: str, known: Mapping[str, Any]) -> Any:
 
 
 def bad_setting(name: str, value: Any, wanted: str) -> InputError:
-    """The error to raise; wanted: what the value must be."""
+    """Returns the error to raise for a setting.
+
+    Args:
+      wanted: what the value must be.
+    """
     return InputError(f"{name} is {value!r} and must be {wanted}. Pass another --set {name}=.")

@@ -1,4 +1,4 @@
-"""Official files or the user's own, to TFRecords that were checked; and the two gates on data.
+"""Turns official files or the user's own into checked TFRecords; holds the two gates on data.
 
-What turns text into tokens stands in `preprocessing`.
+`preprocessing` turns text into tokens.
 """

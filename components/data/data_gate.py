@@ -1,4 +1,4 @@
-"""DataGate: no training on data that breaks the schema. ExampleValidator only writes it down."""
+"""DataGate stops training on data that breaks the schema; ExampleValidator only records anomalies."""
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
@@ -15,10 +15,12 @@ def DataGate(
     code: Parameter[str],
     passed: OutputArtifact[standard_artifacts.String],
 ):
-    """Raises InputError with every anomaly of every split; writes the splits that passed.
+    """Raises InputError with every anomaly of every split, or writes the splits that passed.
 
     Args:
+      anomalies: ExampleValidator's, by split.
       code: hash of this module, for the cache.
+      passed: the names of the splits, with commas between.
     """
     splits = artifact_utils.decode_split_names(anomalies.split_names)
     found = [line for split in splits for line in describe(anomalies.uri, split)]
@@ -32,6 +34,7 @@ def DataGate(
 
 
 def describe(uri: str, split: str) -> list[str]:
+    """Describes the anomalies of a split, one line each."""
     (path,) = fileio.glob(f"{uri}/Split-{split}/*")
     with fileio.open(path, "rb") as file:
         info = anomalies_pb2.Anomalies.FromString(file.read()).anomaly_info

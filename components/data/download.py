@@ -1,4 +1,4 @@
-"""The published files of a task: found in a folder or downloaded once, and verified."""
+"""Finds the published files of a task in a folder, or downloads them once, and verifies them."""
 
 import hashlib
 import http.client
@@ -19,13 +19,13 @@ _TIMEOUT_SECONDS = 30
 
 
 def verify(files: Sequence[OfficialFile], folder: str) -> dict[str, str]:
-    """File name -> SHA-256 of those of the files that are in the folder.
+    """Verifies the files that are in the folder; returns file name -> SHA-256.
 
-    They must be the published ones, byte by byte, unless the folder has a file SHA256SUMS: then
-    they must be those that it lists.
+    They must be the published ones, byte by byte. Where the folder has a file SHA256SUMS, they must be
+    those that it lists instead.
 
     Raises:
-      InputError: a file is missing or another than it should be.
+      InputError: a file is missing, or is not the right one.
     """
     if not os.path.isdir(folder):
         raise InputError(f"{folder} is not a folder. It should hold: {_by_hand(files)}.")
@@ -46,16 +46,17 @@ def verify(files: Sequence[OfficialFile], folder: str) -> dict[str, str]:
 
 
 def is_vouched_for(folder: str) -> bool:
-    """Whether a SHA256SUMS file rules in the folder, so that its files need not be published."""
+    """Whether the folder has a SHA256SUMS file, so that its files need not be the published ones."""
     return os.path.exists(os.path.join(folder, SUMS_NAME))
 
 
 def download(files: Sequence[OfficialFile], folder: str) -> None:
-    """Brings the files into the folder, those that are not there yet; shows progress on stderr.
+    """Downloads the files that are not in the folder yet; shows progress on stderr.
+
+    An optional file that cannot be downloaded is left out, with a note.
 
     Raises:
-      InputError: a file cannot be had, or is not the published one. An optional file is then left
-        out, with a note.
+      InputError: a file cannot be downloaded, or is not the published one.
     """
     with locked(folder):
         for file in files:
@@ -78,7 +79,7 @@ def _by_hand(files: Iterable[OfficialFile]) -> str:
 
 
 def _difference(file: OfficialFile, size: int, sha256: str) -> str | None:
-    """What tells bytes of that size and hash from the published file; None where nothing does."""
+    """Returns how bytes of that size and hash differ from the published file, or None."""
     if size < file.size:
         return f"has {size:,} bytes of {file.size:,}: it is truncated or another file"
     if size > file.size:
@@ -121,7 +122,7 @@ def _read_sums(path: str) -> dict[str, str]:
 
 
 def _fetch(file: OfficialFile, path: str) -> None:
-    """Downloads to a name of its own first, so that `path` is whole or absent."""
+    """Downloads a file under another name first, so that `path` is whole or absent."""
     partial = f"{path}.part"
     try:
         if difference := _difference(file, *_copy(file, partial)):
@@ -135,7 +136,7 @@ def _fetch(file: OfficialFile, path: str) -> None:
 
 
 def _copy(file: OfficialFile, path: str) -> tuple[int, str]:
-    """Copies at most one chunk more than there should be; returns size and SHA-256."""
+    """Copies at most one chunk more than the file should have; returns size and SHA-256."""
     size, digest = 0, hashlib.sha256()
     request = urllib.request.urlopen(file.url, timeout=_TIMEOUT_SECONDS)
     with request as source, open(path, "wb") as output:

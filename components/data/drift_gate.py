@@ -1,4 +1,4 @@
-"""DriftGate: no training on data that is unlike the last blessed model's, or whose splits differ."""
+"""DriftGate stops training on data unlike the last blessed model's, or with splits that differ."""
 
 import dataclasses
 import json
@@ -24,13 +24,14 @@ _DISTANCES = {
 
 
 def _token_ids(text: str) -> str:
-    """TFDV's name of the values of a ragged feature."""
+    """Returns TFDV's name of the values of a text's ragged ids."""
     return f"{ids_feature(text)}$ragged_values"
 
 
-# What Transform makes of each text -> how far it may be from the last blessed model's data (drift), and
-# a split from train (skew). A schema may hold a feature of that name with other thresholds; it needs
-# `lifecycle_stage: DEBUG_ONLY`, which keeps it apart from the features of the records.
+# The name of a feature that Transform makes of each text -> its thresholds: how far it may be from the
+# last blessed model's data (drift), and in another split from train (skew). A schema may hold a feature
+# of that name with other thresholds; it needs `lifecycle_stage: DEBUG_ONLY`, which keeps it apart from
+# the features of the records.
 TOKEN_FEATURES: dict[Callable[[str], str], str] = {
     n_tokens_feature: """
         drift_comparator { jensen_shannon_divergence { threshold: 0.1 } }
@@ -51,7 +52,7 @@ TOKEN_FEATURES: dict[Callable[[str], str], str] = {
 
 @dataclasses.dataclass(frozen=True)
 class Distance:
-    """How far one feature is from what it is compared with, as TFDV measures it.
+    """The distance of one feature from what it is compared with, as TFDV measures it.
 
     Attributes:
       split: whose feature it is.
@@ -69,6 +70,7 @@ class Distance:
 
     @property
     def is_above(self) -> bool:
+        """Whether it is above the threshold, or not a number."""
         return not self.value <= self.threshold  # NaN is, too.
 
 
@@ -82,16 +84,16 @@ def DriftGate(
     distances: OutputArtifact[standard_artifacts.String],
     previous: InputArtifact[standard_artifacts.ExampleStatistics] = None,
 ):
-    """Raises InputError with every distance above its threshold; writes all distances, as JSON.
+    """Raises InputError with every distance above its threshold, or writes all distances as JSON.
 
-    Each split is compared with what it was (the schema's drift_comparator), and all but train with
-    train (its skew_comparator).
+    Each split is compared with the last blessed model's (the schema's drift_comparator). All but train
+    are compared with train too (its skew_comparator).
 
     Args:
       statistics: of the transformed examples, by split.
       schema: holds the thresholds.
       text_features: JSON list of the task's text features, whose tokens are compared too.
-      drift: "accept" lets pass what is above its threshold.
+      drift: "accept" writes distances above their thresholds too, instead of raising.
       code: hash of this module, for the cache.
       previous: as `statistics`, of the last blessed model's data; None where there is none.
     """
@@ -119,7 +121,14 @@ def DriftGate(
 def measure(
     statistics: str, schema: str, text_features: Sequence[str], previous: str | None
 ) -> list[Distance]:
-    """Compares the artifacts of these URIs."""
+    """Measures the distances between the artifacts of these URIs.
+
+    Args:
+      statistics: of the transformed examples.
+      schema: holds the thresholds.
+      text_features: whose tokens are compared too.
+      previous: statistics of the last blessed model's data, None where there is none.
+    """
     read = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema))
     thresholds = comparators(read, text_features)
     before = _by_split(previous) if previous else {}
@@ -127,15 +136,15 @@ def measure(
 
 
 def comparators(schema: schema_pb2.Schema, text_features: Sequence[str]) -> schema_pb2.Schema:
-    """Chooses the features that are compared: those with a threshold in the schema, and the tokens'.
+    """Chooses the features to compare: those with a threshold in the schema, and the tokens'.
 
-    A feature of the tokens that stands in the schema keeps its thresholds, see `TOKEN_FEATURES`.
+    A feature of the tokens that is in the schema keeps its thresholds there, see `TOKEN_FEATURES`.
     """
     chosen = schema_pb2.Schema()
     for feature in schema.feature:
         if feature.HasField("drift_comparator") or feature.HasField("skew_comparator"):
             chosen.feature.add().CopyFrom(feature)
-            # TFDV passes by a feature that has one.
+            # TFDV skips a feature that has one.
             chosen.feature[-1].ClearField("lifecycle_stage")
     known = {feature.name for feature in chosen.feature}
     for text in text_features:
@@ -151,7 +160,12 @@ def compare(
     before: dict[str, statistics_pb2.DatasetFeatureStatisticsList],
     thresholds: schema_pb2.Schema,
 ) -> Iterator[Distance]:
-    """now, before: split -> its statistics."""
+    """Yields the distances of all splits, by TFDV.
+
+    Args:
+      now, before: split -> its statistics.
+      thresholds: the features to compare.
+    """
     for split, statistics in now.items():
         if split in before:
             drift = tfdv.validate_statistics(

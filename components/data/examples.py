@@ -1,10 +1,10 @@
-"""What a serialized tf.Example holds, as Python values."""
+"""Reads a serialized tf.Example into Python values."""
 
 import tensorflow as tf
 
 
 def values_by_name(serialized: bytes) -> dict[str, list]:
-    """Feature name -> its bytes, ints or floats; a feature that is none of them is left out."""
+    """Returns feature name -> its bytes, ints or floats; leaves out features without a value list."""
     features = tf.train.Example.FromString(serialized).features.feature
     return {
         name: list(getattr(feature, kind).value)

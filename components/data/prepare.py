@@ -1,7 +1,7 @@
-"""Official files or the user's own -> TFRecords of tf.Examples, one folder a split.
+"""Writes official files or the user's own as TFRecords of tf.Examples, one folder a split.
 
-Everything is checked before anything is written; DIR changes as a whole or not at all. A second run
-over the same files writes nothing, so that what was computed from DIR stays valid.
+Everything is checked before anything is written. The output folder changes as a whole or not at all. A
+second run over the same files writes nothing, so that results computed from the folder stay valid.
 """
 
 import collections
@@ -16,9 +16,10 @@ from components.common import files
 from components.common.cache import cache_directory
 from components.common.errors import InputError
 from components.common.locks import locked
-from components.data import download, tfrecords
+from components.common.stderr_filter import quiet_stderr
+from components.data import download
 from components.data.readers.reader import has_alignment, key_of, reader_of
-from components.spec.data_source import LocatedExample
+from components.spec.data_source import SPLITS, LocatedExample
 from components.spec.task import Task
 
 SUMMARY_NAME = "dataset.json"
@@ -32,7 +33,7 @@ Splits = Mapping[str, list[LocatedExample]]
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Where the examples come from.
+    """Where the examples to prepare come from.
 
     Attributes:
       files: role (the split, or the name of an official file) -> {"name", "sha256"}.
@@ -46,7 +47,11 @@ class Source:
 
 
 def own_files(task: Task, paths: Mapping[str, str | None]) -> Source:
-    """The user's own files, one a split; a split without a path is left out."""
+    """Returns the user's own files as a source, one a split; leaves out a split without a path.
+
+    Raises:
+      InputError: a file does not exist.
+    """
     reader = reader_of(task.data)
     given = {split: path for split, path in paths.items() if path}
     for split, path in given.items():
@@ -65,7 +70,11 @@ def own_files(task: Task, paths: Mapping[str, str | None]) -> Source:
 
 
 def official_files(task: Task, folder: str | None) -> Source:
-    """The official files in the folder; without one they are downloaded, to the user's cache."""
+    """Returns the official files in the folder as a source; without one, downloads them to the cache.
+
+    Raises:
+      InputError: the task has none, or a file is missing or is not the published one.
+    """
     if not task.data.files:
         raise InputError(
             f"The task {task.name} has no official files. Pass yours: --train FILE --eval FILE."
@@ -83,14 +92,14 @@ def official_files(task: Task, folder: str | None) -> Source:
 
 
 def prepare(task: Task, source: Source, output: str, drop_misaligned: bool = False) -> None:
-    """Writes the rows of `source` to the folder `output`, unless they are there already.
+    """Writes the examples of `source` to the folder `output`, unless they are there already.
 
     Args:
-      drop_misaligned: leave out rows whose answer does not stand where they say, instead of
-        refusing them.
+      drop_misaligned: whether to leave out examples whose answer is not where they say, instead
+        of refusing them.
 
     Raises:
-      InputError: the rows cannot be used, or the folder holds something else.
+      InputError: the examples cannot be used, or the folder holds something else.
     """
     target = os.path.realpath(output)
     with locked(os.path.dirname(target)):
@@ -101,17 +110,19 @@ def prepare(task: Task, source: Source, output: str, drop_misaligned: bool = Fal
             read = source.read()
             splits = _aligned(read, task, drop_misaligned)
             _check(splits, task, source)
-            dropped = {split: len(rows) - len(splits[split]) for split, rows in read.items()}
+            dropped = {
+                split: len(examples) - len(splits[split]) for split, examples in read.items()
+            }
             summary = _replace(target, splits, dropped, task, source)
     _print_table(summary)
     print(f"{output} {'is up to date' if up_to_date else 'is ready'} for the task {task.name}.")
 
 
 def _read_summary(output: str) -> dict[str, Any] | None:
-    """What `dataset.json` says of a folder that was prepared; None where there is none yet.
+    """Reads `dataset.json` in a folder that was prepared; returns None where there is none yet.
 
     Raises:
-      InputError: there is something that was not prepared, and is not ours to replace.
+      InputError: the folder holds something that this command did not write.
     """
     if not os.path.lexists(output):
         return None
@@ -120,7 +131,7 @@ def _read_summary(output: str) -> dict[str, Any] | None:
     names = set(os.listdir(output))
     if not names:
         return None
-    foreign = sorted(names - {*tfrecords.SPLITS, SUMMARY_NAME})
+    foreign = sorted(names - {*SPLITS, SUMMARY_NAME})
     if foreign or SUMMARY_NAME not in names:
         raise InputError(
             f"{output} would be replaced as a whole, but holds {(foreign or sorted(names))[0]}, "
@@ -141,7 +152,7 @@ def _read_summary(output: str) -> dict[str, Any] | None:
 def _is_up_to_date(
     output: str, summary: dict[str, Any] | None, task: Task, source: Source, drop_misaligned: bool
 ) -> bool:
-    """Whether the folder holds what would be written: from the same bytes, none of it touched."""
+    """Whether the folder holds what would be written: of the same source bytes, and unchanged."""
     if not summary or (summary["format"], summary["task"]) != (_FORMAT, task.name):
         return False
     if not drop_misaligned and any(s.get("dropped") for s in summary["splits"].values()):
@@ -150,7 +161,7 @@ def _is_up_to_date(
         return False
     return all(
         _sizes(os.path.join(output, split)) == summary["splits"].get(split, {}).get("files", {})
-        for split in tfrecords.SPLITS
+        for split in SPLITS
     )
 
 
@@ -165,53 +176,55 @@ def _sizes(folder: str) -> dict[str, int]:
 
 
 def _aligned(splits: Splits, task: Task, drop: bool) -> Splits:
-    """The rows whose answers stand where they say; others are dropped with a warning, or refused."""
+    """Returns the examples whose answers stand where they say; drops or refuses the others."""
     reader = reader_of(task.data)
     if not has_alignment(reader):
         return splits
     problems = {
-        split: {where: problem for where, row in rows if (problem := reader.misalignment(row))}
-        for split, rows in splits.items()
+        split: {
+            where: problem
+            for where, example in examples
+            if (problem := reader.misalignment(example))
+        }
+        for split, examples in splits.items()
     }
     misaligned = [found for split in problems.values() for found in split.items()]
     if not misaligned:
         return splits
     where, problem = misaligned[0]
-    total = sum(len(rows) for rows in splits.values())
-    count = (
-        f"{len(misaligned):,} of {total:,} rows have an answer that does not stand where they say"
-    )
+    total = sum(len(examples) for examples in splits.values())
+    count = f"{len(misaligned):,} of {total:,} examples have an answer that is not where they say"
     if not drop:
         raise InputError(
             f"{where}: {problem}. {count}. Mend them, or leave them out by --drop-misaligned."
         )
     print(f"warning: {count}; they are left out. The first: {where}: {problem}.", file=sys.stderr)
     return {
-        split: [(where, row) for where, row in rows if where not in problems[split]]
-        for split, rows in splits.items()
+        split: [(where, example) for where, example in examples if where not in problems[split]]
+        for split, examples in splits.items()
     }
 
 
 def _check(splits: Splits, task: Task, source: Source) -> None:
-    """What no task can do without: rows, more than one class, evaluation on rows not trained on."""
+    """Checks what every task needs: examples, two classes, and no train example in another split."""
     label = task.head.class_feature
-    for split, rows in splits.items():
-        if not rows:
+    for split, examples in splits.items():
+        if not examples:
             file = source.files.get(split, {}).get("name") or ", ".join(source.files)
-            raise InputError(f"The {split} split has no rows. Add some to {file}.")
-        if label and len(_count(rows, label)) < 2:
-            where, row = rows[0]
+            raise InputError(f"The {split} split has no examples. Add some to {file}.")
+        if label and len(_count(examples, label)) < 2:
+            where, example = examples[0]
             raise InputError(
-                f"{where} and all rows after it: field {label!r}: always {row[label]}. "
-                f"The {split} split needs rows of another class too."
+                f"{where} and all examples after it: field {label!r}: always {example[label]}. "
+                f"The {split} split needs examples of another class too."
             )
-    trained_on = {key_of(row, task.head): where for where, row in splits["train"]}
+    trained_on = {key_of(example, task.head): where for where, example in splits["train"]}
     overlap = [
-        (where, trained_on[key_of(row, task.head)])
-        for split, rows in splits.items()
+        (where, trained_on[key_of(example, task.head)])
+        for split, examples in splits.items()
         if split != "train"
-        for where, row in rows
-        if key_of(row, task.head) in trained_on
+        for where, example in examples
+        if key_of(example, task.head) in trained_on
     ]
     if overlap and source.is_published:
         print(f"warning: {_describe(overlap)} They were published so.", file=sys.stderr)
@@ -222,26 +235,26 @@ def _check(splits: Splits, task: Task, source: Source) -> None:
 def _describe(overlap: Sequence[tuple[str, str]]) -> str:
     where, trained_on = overlap[0]
     return (
-        f"{where}: the same row as {trained_on}. Rows to train on and to evaluate on must differ; "
-        f"{len(overlap):,} do not."
+        f"{where}: the same example as {trained_on}. Examples to train on and to evaluate on must "
+        f"differ; {len(overlap):,} do not."
     )
 
 
-def _count(rows: Sequence[LocatedExample], feature: str) -> dict[str, int]:
-    counts = collections.Counter(row[feature] for _, row in rows)
+def _count(examples: Sequence[LocatedExample], feature: str) -> dict[str, int]:
+    counts = collections.Counter(example[feature] for _, example in examples)
     return {str(value): counts[value] for value in sorted(counts)}
 
 
 def _replace(
     output: str, splits: Splits, dropped: Mapping[str, int], task: Task, source: Source
 ) -> dict[str, Any]:
-    """Writes all there is to write, lets it take the folder's place, and returns the summary.
+    """Writes a new folder, puts it in the old one's place, and returns the summary.
 
     Args:
-      dropped: split -> number of its rows that are left out.
+      dropped: split -> number of its examples that are left out.
     """
-    row_count = sum(len(rows) for rows in splits.values())
-    print(f"Writing {row_count:,} rows.", file=sys.stderr)
+    example_count = sum(len(examples) for examples in splits.values())
+    print(f"Writing {example_count:,} examples.", file=sys.stderr)
     summary: dict[str, Any] = {
         "written_by": _WRITTEN_BY,
         "format": _FORMAT,
@@ -249,13 +262,16 @@ def _replace(
         "sources": source.files,
         "splits": {},
     }
+    with quiet_stderr():
+        # TensorFlow takes seconds, and most errors are found without it.
+        from components.data.tfrecords import write_records
     with files.replacing(output) as folder:
-        for split, rows in splits.items():
+        for split, examples in splits.items():
             split_folder = os.path.join(folder, split)
-            tfrecords.write_records(split_folder, [row for _, row in rows])
+            write_records(split_folder, [example for _, example in examples])
             summary["splits"][split] = {
-                "rows": len(rows),
-                "labels": _count(rows, label) if (label := task.head.class_feature) else {},
+                "rows": len(examples),
+                "labels": _count(examples, label) if (label := task.head.class_feature) else {},
                 "files": _sizes(split_folder),
                 **({"dropped": dropped[split]} if dropped[split] else {}),
             }
@@ -270,10 +286,10 @@ def _print_table(summary: Mapping[str, Any]) -> None:
     labels = sorted({label for split in splits.values() for label in split["labels"]})
     has_dropped = any(split.get("dropped") for split in splits.values())
     table = [
-        ["split", "rows", *(f"label {label}" for label in labels), "files"]
+        ["split", "examples", *(f"label {label}" for label in labels), "files"]
         + ["dropped"] * has_dropped
     ]
-    for name in tfrecords.SPLITS:
+    for name in SPLITS:
         if name in splits:
             counts = [splits[name]["labels"].get(label, 0) for label in labels]
             numbers = [splits[name]["rows"], *counts, len(splits[name]["files"])]

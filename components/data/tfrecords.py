@@ -1,7 +1,4 @@
-"""TFRecords of tf.Examples, one folder a split: written, and checked before a run relies on them.
-
-TensorFlow is imported inside the functions: it takes seconds, and most errors are found without it.
-"""
+"""TFRecords of tf.Examples, one folder a split: written, and checked before a run relies on them."""
 
 import dataclasses
 import gzip
@@ -12,17 +9,16 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+import tensorflow as tf
 from google.protobuf import message, text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.common.errors import InputError
-from components.common.stderr_filter import quiet_stderr
-from components.spec.data_source import Example
+from components.spec.data_source import SPLITS, Example
 
-SPLITS = ("train", "eval", "test")
 OPTIONAL_SPLITS = ("test",)
-_ROWS_A_FILE = 5_000
-_ROWS_AT_ONCE = 1_024
+_EXAMPLES_A_FILE = 5_000
+_RECORDS_AT_ONCE = 1_024
 _CHUNK_BYTES = 1 << 20
 # TFX reads every file of a split's folder, hidden ones too, so each must be one of these.
 _RECORD_FILE = re.compile(r"(?![._]).*tfrecords?(-\d+-of-\d+)?(\.gz)?")
@@ -33,29 +29,26 @@ _KINDS = {
 }
 
 
-def write_records(folder: str, rows: Sequence[Example]) -> None:
-    """Writes rows as gzip-compressed TFRecords; the same rows give the same bytes.
+def write_records(folder: str, examples: Sequence[Example]) -> None:
+    """Writes examples as gzip-compressed TFRecords; the same examples give the same bytes.
 
     str and bytes become a bytes_list (UTF-8), int an int64_list, float a float_list; a list holds
     several of one kind.
     """
-    with quiet_stderr():
-        import tensorflow as tf
-
     os.mkdir(folder)
-    file_count = max(1, math.ceil(len(rows) / _ROWS_A_FILE))
+    file_count = max(1, math.ceil(len(examples) / _EXAMPLES_A_FILE))
     for index in range(file_count):
         path = os.path.join(folder, f"data-{index:05}-of-{file_count:05}.tfrecord.gz")
-        first, end = (len(rows) * i // file_count for i in (index, index + 1))
+        first, end = (len(examples) * i // file_count for i in (index, index + 1))
         with tf.io.TFRecordWriter(path, "GZIP") as writer:
-            for row in rows[first:end]:
-                example = _to_example(row, tf.train.Example())
-                writer.write(example.SerializeToString(deterministic=True))
+            for example in examples[first:end]:
+                proto = _fill(tf.train.Example(), example)
+                writer.write(proto.SerializeToString(deterministic=True))
 
 
-def _to_example(row: Example, example: Any) -> Any:
-    for name, value in row.items():
-        feature = example.features.feature[name]
+def _fill(proto: Any, example: Example) -> Any:
+    for name, value in example.items():
+        feature = proto.features.feature[name]
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, int):
                 feature.int64_list.value.append(item)
@@ -63,19 +56,22 @@ def _to_example(row: Example, example: Any) -> Any:
                 feature.float_list.value.append(item)
             else:
                 feature.bytes_list.value.append(item.encode() if isinstance(item, str) else item)
-    return example
+    return proto
 
 
 def check_records(data_dir: str, schema_path: str) -> dict[str, int]:
-    """Reads all records of all splits, and counts them.
+    """Reads and checks all records of all splits, and counts them.
 
     Args:
       data_dir: has folders train and eval, and may have test.
       schema_path: the task's schema, which every record must meet: presence, type, number of values
-        and domain of integers. Further features are let through.
+        and domain of integers. Further features are allowed.
+
+    Returns:
+      Split -> number of its records.
 
     Raises:
-      InputError: at the first file or record that TFX would stumble over, or worse, would not.
+      InputError: at the first file or record that TFX would fail on, or would wrongly accept.
     """
     task, _ = os.path.splitext(os.path.basename(schema_path))
     remedy = f"Write it with `python -m pipeline.cli prepare {task} --output DIR`."
@@ -147,9 +143,7 @@ def _rule(feature: schema_pb2.Feature) -> _Rule:
 
 
 def _list_splits(data_dir: str, remedy: str) -> dict[str, list[str]]:
-    """Split -> paths of its files."""
-    import tensorflow as tf
-
+    """Returns split -> paths of its files."""
     found = sorted(name.rstrip("/") for name in tf.io.gfile.listdir(data_dir))
     splits = {}
     for split in SPLITS:
@@ -170,7 +164,7 @@ def _list_splits(data_dir: str, remedy: str) -> dict[str, list[str]]:
 
 
 def _check_file(path: str, rules: Sequence[_Rule]) -> int:
-    """The number of records in a file; a fault is looked for one by one only once there is one."""
+    """Counts the records in a file; looks at them one by one only when there is a fault."""
     damage = _gzip_damage(path) if path.endswith(".gz") else None
     if not damage:
         count = _count_if_clean(path, rules)
@@ -180,9 +174,7 @@ def _check_file(path: str, rules: Sequence[_Rule]) -> int:
 
 
 def _gzip_damage(path: str) -> str | None:
-    """Why the file is no whole gzip stream; TensorFlow takes many a truncated one for whole."""
-    import tensorflow as tf
-
+    """Returns why the file is no whole gzip stream; TensorFlow accepts many truncated ones."""
     try:
         with tf.io.gfile.GFile(path, "rb") as file, gzip.GzipFile(fileobj=file) as stream:
             if not file.size():
@@ -195,14 +187,12 @@ def _gzip_damage(path: str) -> str | None:
 
 
 def _count_if_clean(path: str, rules: Sequence[_Rule]) -> int | None:
-    """The number of records, parsed in batches; None where `_check_each` should have a look."""
-    import tensorflow as tf
-
+    """Counts the records, parsed in batches; returns None where `_check_each` has to look."""
     types = {"bytes_list": tf.string, "int64_list": tf.int64, "float_list": tf.float32}
     specification = {rule.name: tf.io.RaggedFeature(types[rule.kind]) for rule in rules}
     count = 0
     try:
-        for serialized in _read(path).batch(_ROWS_AT_ONCE):
+        for serialized in _read(path).batch(_RECORDS_AT_ONCE):
             features = tf.io.parse_example(serialized, specification)
             for rule in rules:
                 lengths, values = features[rule.name].row_lengths(), features[rule.name].values
@@ -219,19 +209,17 @@ def _count_if_clean(path: str, rules: Sequence[_Rule]) -> int | None:
 
 
 def _is_within(numbers, low: float, high: float) -> bool:
-    """numbers: int64, any shape."""
+    """Whether all numbers, int64 of any shape, lie between two bounds."""
     numbers = numbers.numpy()
     return not numbers.size or (low <= numbers.min() and numbers.max() <= high)
 
 
 def _check_each(path: str, rules: Sequence[_Rule], damage: str | None) -> int:
-    """The number of records in a file, one by one.
+    """Counts the records in a file one by one.
 
     Raises:
       _Fault: at the first record that breaks a rule.
     """
-    import tensorflow as tf
-
     count, records = 0, _read(path).as_numpy_iterator()
     while True:
         try:
@@ -251,9 +239,7 @@ def _check_each(path: str, rules: Sequence[_Rule], damage: str | None) -> int:
 
 
 def _problem_of(serialized: bytes, rules: Sequence[_Rule]) -> str | None:
-    """What is wrong with a record, if anything is."""
-    import tensorflow as tf
-
+    """Returns what is wrong with a record, or None."""
     try:
         features = tf.train.Example.FromString(serialized).features.feature
     except message.DecodeError:
@@ -281,6 +267,4 @@ def _problem_of_values(kind: str, values: Any, rule: _Rule) -> str | None:
 
 
 def _read(path: str):
-    import tensorflow as tf
-
     return tf.data.TFRecordDataset(path, "GZIP" if path.endswith(".gz") else "")

@@ -1,4 +1,4 @@
 """Which devices train, in which precision, and how much memory that takes.
 
-Nothing here knows a head or a loss: see `training`.
+It knows no head and no loss: see `training`.
 """

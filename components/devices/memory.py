@@ -6,8 +6,8 @@
 H is the hidden size, I the width inside the feed-forward part, N the attention heads, T the tokens
 of a sequence. The second line counts the tensors of `models/bert/network.py` and was compared with the
 memory of a process that trains MiniLM-L6 in float32 on a CPU: 16 to 64 sequences of 64 to 384 tokens,
-within 3 %. Left out are TensorFlow itself and the input, under 1 GB on a CPU; what 16-bit products save;
-and where other encoders keep more.
+within 3 %. It leaves out TensorFlow itself and the input, under 1 GB on a CPU; what 16-bit products
+save; and what other encoders keep beyond that.
 """
 
 import logging
@@ -23,13 +23,13 @@ progress = logging.getLogger("progress")
 
 
 def training_bytes(variables: list, sequences: int, length: int, summed: bool = False) -> int:
-    """What training takes on one device; 0 for an encoder whose layers cannot be told.
+    """Estimates the bytes that training takes on one device; 0 where the layers are unknown.
 
     Args:
-      variables: all that are trained, named as TF Hub's BERT encoders name theirs.
-      sequences: at a time.
-      length: tokens of the longest.
-      summed: whether the gradients of several parts of a batch are.
+      variables: all that are trained, named as in TF Hub's BERT encoders.
+      sequences: how many at a time.
+      length: tokens of the longest sequence.
+      summed: whether the gradients of several parts of a batch are summed up.
     """
     inner = [v.shape for v in variables if "/intermediate/kernel" in v.name]
     if not inner:
@@ -42,7 +42,7 @@ def training_bytes(variables: list, sequences: int, length: int, summed: bool = 
 
 
 def free_bytes() -> int:
-    """Of the GPU with least, or of this machine; 0 where neither tells."""
+    """Returns the free bytes of the fullest GPU, or of this machine; 0 where they are unknown."""
     if tf.config.list_physical_devices("GPU"):
         command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
         try:
@@ -56,7 +56,7 @@ def free_bytes() -> int:
 
 
 def advise(model: tf.keras.Model, hyperparameters: Hyperparameters, free: int) -> None:
-    """Logs how much training takes of what is `free`, in bytes, and what to pass where that is less."""
+    """Logs how many of the `free` bytes training takes, and what to pass where they are not enough."""
     replicas = model.distribute_strategy.num_replicas_in_sync
     batch_size, length = hyperparameters.batch_size, hyperparameters.max_seq_length
 

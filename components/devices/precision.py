@@ -1,10 +1,10 @@
 """Mixed precision and XLA for any encoder, by a rewrite of the graph.
 
 A SavedModel has its types fixed in its graph, so a Keras policy does not reach inside. TensorFlow's
-graph optimizer does: on a GPU matrix products and what is safe beside them run in 16 bits; on a CPU
-matrix products alone, because TensorFlow's other operations are slower in bfloat16 than in float32
-there, and less exact. Variables stay in 32. XLA compiles what of a graph it can into functions of its
-own. Both act while training only; what is exported is in 32 bits.
+graph optimizer does. On a GPU, matrix products and other safe operations run in 16 bits. On a CPU, only
+matrix products do, because TensorFlow's other operations are slower in bfloat16 than in float32 there,
+and less exact. Variables stay in 32 bits. XLA compiles the parts of a graph that it can into functions
+of its own. Both act in training only; the exported model computes in 32 bits.
 """
 
 import contextlib
@@ -30,10 +30,10 @@ _GPU_COMPUTE_CAPABILITY = (7, 0)
 
 
 def choose(setting: str) -> str:
-    """A key of the three: "float32", "bfloat16" (on a CPU) or "float16" (on a GPU).
+    """Chooses a precision: "float32", "bfloat16" (on a CPU) or "float16" (on a GPU).
 
     Args:
-      setting: one of the three, or "auto": what is fastest on this machine.
+      setting: one of the three, or "auto" for the fastest on this machine.
     """
     if setting != "auto":
         return setting
@@ -50,14 +50,14 @@ def _of_gpus(gpus: list) -> str:
 
 
 def _of_cpu(cpuinfo: pathlib.Path) -> str:
-    """bfloat16 where the processor multiplies it; emulated, it would be slower than float32."""
+    """Returns "bfloat16" where the processor multiplies it; emulation is slower than float32."""
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
     return "bfloat16" if _CPU_FLAGS & set(flags) else "float32"
 
 
 def refuse_jit_without_gpu() -> None:
-    """Raises InputError where training would be on a CPU."""
+    """Raises InputError where there is no GPU."""
     if not tf.config.list_physical_devices("GPU"):
         raise InputError(
             "jit_compile is true, and there is no GPU. On a CPU TensorFlow's XLA multiplies no "
@@ -67,10 +67,10 @@ def refuse_jit_without_gpu() -> None:
 
 @contextlib.contextmanager
 def rewritten_to(precision: str, jit_compile: bool = False) -> Iterator[None]:
-    """Functions that run for the first time in this block run in `precision`, see `choose`.
+    """Runs functions in `precision`, see `choose`, if they run for the first time in this block.
 
-    With `jit_compile`, what can be of them is compiled, once for each shape; on a CPU, only where
-    TF_XLA_FLAGS was --tf_xla_cpu_global_jit when TensorFlow ran its first function.
+    With `jit_compile`, XLA compiles what it can of them, once for each shape. On a CPU it does so only
+    where TF_XLA_FLAGS was --tf_xla_cpu_global_jit when TensorFlow ran its first function.
     """
     asked = _REWRITES[precision]
     before = tf.config.optimizer.get_experimental_options()

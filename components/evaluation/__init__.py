@@ -1,4 +1,4 @@
 """How a model is judged: metrics, their intervals, slices, and what TFMA's results hold.
 
-What is refused by them is decided by thresholds, in `pipeline/eval_config.py`.
+The thresholds that a model has to meet are set in `pipeline/eval_config.py`.
 """

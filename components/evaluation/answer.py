@@ -1,11 +1,11 @@
-"""A model's answer to one example, judged."""
+"""A model's answer to one example, and whether it is right."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a model answered.
+    """What a model answered to one example.
 
     Attributes:
       text: the answer, for people.

@@ -1,4 +1,4 @@
-"""What two models answer to the same examples, and which of them is right."""
+"""Compares what two models answer to the same examples."""
 
 import dataclasses
 import importlib
@@ -17,7 +17,13 @@ _EXAMPLES_AT_ONCE = 64
 
 @dataclasses.dataclass(frozen=True)
 class ComparedExample:
-    """baseline: None where there is no such model."""
+    """An example, and what both models answer to it.
+
+    Attributes:
+      text: the text features.
+      expected: the labels, with " | " between them.
+      candidate, baseline: the models' answers; `baseline` is None where there is no such model.
+    """
 
     text: dict[str, str]
     expected: str
@@ -28,7 +34,7 @@ class ComparedExample:
 def compare(
     head: HeadConfig, files: Sequence[str], candidate: str, baseline: str | None
 ) -> list[ComparedExample]:
-    """Asks both models of every example, through the signature that the Evaluator asks.
+    """Asks both models about every example, through the signature that the Evaluator uses.
 
     Args:
       head: of the task.

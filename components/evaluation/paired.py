@@ -22,13 +22,13 @@ class PairedInterval(tfma.metrics.Metric):
     """`accuracy_lower` and `accuracy_upper` of the candidate, and the same of its change.
 
     The change is candidate minus baseline; in TFMA's results its names end in `_diff`, as those of all
-    changes do. A change threshold on `accuracy_upper`, or on `loss_lower`, is one on the best case of
-    the change; where the examples tell nothing of it, it may be anything, and is refused by none. Every
-    example counts once: weights are not looked at.
+    changes do. A change threshold on `accuracy_upper`, or on `loss_lower`, judges the best case of the
+    change. Where the examples tell nothing about the change, its interval is infinite, and no threshold
+    refuses it. Every example counts once: weights are ignored.
 
-    Where it is asked for, `accuracy_judged`, too, on which the bounds of slices are: the candidate's
-    value, or an infinity within every bound over fewer than LEAST_EXAMPLES. For a metric that is missing
-    TFMA would refuse.
+    `accuracy_judged` is added on request; the bounds of slices judge it. It is the candidate's value.
+    Over fewer than LEAST_EXAMPLES examples it is an infinity that meets every bound, because TFMA
+    refuses a metric that is missing.
     """
 
     def __init__(
@@ -41,17 +41,17 @@ class PairedInterval(tfma.metrics.Metric):
         higher_is_better: bool = True,
         code: str = "",
     ):
-        """TFMA passes what the metric's configuration holds.
+        """Keeps what TFMA reads from the metric's configuration.
 
         Args:
           name: ends in `_upper`, or in `_lower` where lower is better: TFMA looks for a threshold's
             metric under this name, and a change is judged by its best case.
           estimator: import path of an object of `components/evaluation/estimators.py`.
           confidence: of the intervals.
-          positive: the class that a figure of one class is about.
+          positive: the class that a metric of one class is about.
           judged: whether a slice has a bound.
           higher_is_better: whether the bound is the least value.
-          code: hash of what computes it, not used: it is in the config for TFX's cache to see.
+          code: hash of what computes it. It is not used; in the config, TFX's cache sees it.
         """
         super().__init__(
             _computations,
@@ -65,7 +65,7 @@ class PairedInterval(tfma.metrics.Metric):
 
 
 class _Intervals(beam.CombineFn):
-    """Sums what the estimator asks for of each example; the intervals come from the sums."""
+    """Sums what the estimator needs of each example; the intervals come from the sums."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ def _computations(
     judged: bool,
     higher_is_better: bool,
 ) -> list[tfma.metrics.MetricComputation]:
-    """TFMA passes the arguments by these names."""
+    """Makes the computations of `PairedInterval`; TFMA passes the arguments by these names."""
     baseline = _baseline(eval_config)
     (candidate,) = (model for model in model_names if model != baseline)
     bare = name.removesuffix(UPPER).removesuffix(LOWER)
@@ -169,5 +169,5 @@ def _computations(
 
 
 def _baseline(eval_config: EvalConfig) -> str | None:
-    """Name of the baseline model, None where there is none."""
+    """Returns the name of the baseline model, None where there is none."""
     return next((spec.name for spec in eval_config.model_specs if spec.is_baseline), None)

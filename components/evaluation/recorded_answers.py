@@ -1,7 +1,7 @@
-"""Some of the answers that the Evaluator was given, example by example, kept with its results.
+"""Keeps some of the answers that the Evaluator was given, by example, with its results.
 
-They stand in TFMA's table of attributions, which maps names to values of any kind, and leave the table
-of metrics and its views to numbers.
+They are in TFMA's table of attributions, which maps names to values of any kind. TFMA's table of metrics
+and its views hold numbers only.
 """
 
 import hashlib
@@ -24,22 +24,22 @@ Answers = dict[str, bytes | np.ndarray]
 
 
 class RecordedAnswers(tfma.metrics.Metric):
-    """Each model's answers to the 64 examples with the lowest hashes: a sample that no order moves."""
+    """Each model's answers to the 64 examples with the lowest hashes, in whatever order they come."""
 
     def __init__(self, name: str, head: str = "", code: str = ""):
-        """TFMA passes what the metric's configuration holds.
+        """Keeps what TFMA reads from the metric's configuration.
 
         Args:
           name: the output of the model that is judged.
-          head: JSON of the task's head, not used: the slices are made with it, see `slices.head_of`.
-          code: hash of what computes it, not used: it is in the config for TFX's cache to see.
+          head: JSON of the task's head. It is not used here; `slices.head_of` reads it.
+          code: hash of what computes it. It is not used; in the config, TFX's cache sees it.
         """
         super().__init__(_computations, name=name)
 
 
 class _Lowest(beam.CombineFn):
     def __init__(self, model: str, keys: list[AttributionsKey], eval_config: EvalConfig):
-        """keys: the first is that of the answers, the others hold nothing."""
+        """Keeps what TFMA passes; the first key is that of the answers, the others hold nothing."""
         self._model, self._keys, self._eval_config = model, keys, eval_config
 
     def create_accumulator(self) -> Answers:
@@ -72,14 +72,18 @@ class _Lowest(beam.CombineFn):
 
 
 def example_key(serialized: bytes) -> str:
+    """Returns the key of a serialized tf.Example in `Answers`."""
     return hashlib.sha256(serialized).hexdigest()
 
 
 def read(evaluation: str) -> tuple[str, dict[str, str | list[float]]]:
-    """The judged output's name, and the candidate's answers as what JSON holds.
+    """Reads the candidate's answers from the Evaluator's output.
 
     Args:
       evaluation: URI of the Evaluator's output.
+
+    Returns:
+      The name of the judged output, and the answers by `example_key`, as what JSON holds.
     """
     ((name, answers),) = (
         (entry.key.name, entry.values)
@@ -92,7 +96,7 @@ def read(evaluation: str) -> tuple[str, dict[str, str | list[float]]]:
 
 
 def _plain(value) -> str | list[float]:
-    """A text's bytes that are no UTF-8 become lone surrogates, as in os.fsdecode."""
+    """Returns a value as JSON holds it; bytes that are no UTF-8 become lone surrogates (os.fsdecode)."""
     if value.WhichOneof("type") == "bytes_value":
         return value.bytes_value.decode(errors="surrogateescape")
     return list(value.array_value.float32_values)
@@ -101,7 +105,7 @@ def _plain(value) -> str | list[float]:
 def _computations(
     name: str, eval_config: EvalConfig, model_names: Sequence[str]
 ) -> list[tfma.metrics.MetricComputation]:
-    """TFMA passes the arguments by these names."""
+    """Makes the computations of `RecordedAnswers`; TFMA passes the arguments by these names."""
     with_examples = StandardMetricInputsPreprocessor(
         include_filter={tfma.INPUT_KEY: {}}, name="with_serialized_examples"
     )

@@ -1,6 +1,6 @@
-"""The kinds of examples that every metric is shown for as well.
+"""The kinds of examples, slices, that every metric is shown for as well.
 
-A slice is a function of an example's raw features and the task's head, and a task names those it wants.
+A slice is a function of an example's raw features and the task's head. A task names those that it wants.
 A task's label needs no function: TFMA slices by raw features itself.
 """
 
@@ -33,40 +33,40 @@ _QUESTION_WORD = re.compile(r"\b(?:what|who|when|where|which|why|how)\b")
 
 
 def words(features: Features, head: HeadConfig) -> str:
-    """How many words all texts have together."""
+    """Counts the words of all texts together."""
     count = sum(len(_text(features, name).split()) for name in head.text_features)
     return _bucket(count, (0, 35, 45, 55))
 
 
 def overlap(features: Features, head: HeadConfig) -> str:
-    """Of the words in either text of a pair, the part that both have, in per cent."""
+    """Returns how many per cent of the words in either text of a pair are in both."""
     first, second = (set(text.split()) for text in _pair(features, head))
     return _bucket(100 * len(first & second) // max(len(first | second), 1), (0, 40, 55, 70))
 
 
 def negation(features: Features, head: HeadConfig) -> str:
-    """Whether a word such as "not" is in one text of a pair only."""
+    """Says whether a word such as "not" is in only one text of a pair."""
     return _compared([bool(_NEGATION.search(text)) for text in _pair(features, head)])
 
 
 def numbers(features: Features, head: HeadConfig) -> str:
-    """Whether both texts of a pair have the same numbers."""
+    """Says whether both texts of a pair have the same numbers."""
     return _compared([sorted(_NUMBER.findall(text)) for text in _pair(features, head)])
 
 
 def question_word(features: Features, head: HeadConfig) -> str:
-    """The first of what, who, when, ... in the first text, the question."""
+    """Returns the first of what, who, when, ... in the first text, the question."""
     found = _QUESTION_WORD.search(_text(features, head.text_features[0]).lower())
     return found[0] if found else "other"
 
 
 def context_words(features: Features, head: HeadConfig) -> str:
-    """How many words the last text, the context, has."""
+    """Counts the words of the last text, the context."""
     return _bucket(len(_text(features, head.text_features[-1]).split()), (0, 100, 140, 180))
 
 
 def answer_words(features: Features, head: HeadConfig) -> str:
-    """How many words the first reference answer has."""
+    """Counts the words of the first reference answer."""
     return _bucket(len(_text(features, head.label_key).split()), (1, 2, 3, 6))
 
 
@@ -80,7 +80,7 @@ SLICES: dict[str, Slice] = {
 
 
 def custom_extractors(eval_shared_model, eval_config, tensor_adapter_config) -> list:
-    """TFMA's own, with the slices that the configuration names added to each row's features.
+    """Returns TFMA's own extractors, and one that adds the configuration's slices to the features.
 
     TFX's Evaluator calls it by this name.
     """
@@ -105,7 +105,7 @@ def head_of(eval_config: EvalConfig) -> HeadConfig:
 
 
 def values_of_slice(name: str, head: HeadConfig, files: Sequence[str]) -> Iterator[str]:
-    """Yields the value of every example in files of records; `name` may be of a feature, too."""
+    """Yields the slice's value of every example in files of records; `name` may be a feature's too."""
     for file in files:
         for record in tf.data.TFRecordDataset(file, "GZIP" if file.endswith(".gz") else ""):
             values = values_by_name(record.numpy())
@@ -114,7 +114,7 @@ def values_of_slice(name: str, head: HeadConfig, files: Sequence[str]) -> Iterat
 
 
 def _with_slices(extracts, names, head):
-    """Without annotations: Beam would check them against TFMA's own, which are narrower."""
+    """Adds the slices; it has no annotations, as Beam would check them against TFMA's narrower ones."""
     features = extracts[tfma.FEATURES_KEY]
     slices = {name: np.array([SLICES[name](features, head).encode()], object) for name in names}
     return {**extracts, tfma.FEATURES_KEY: {**features, **slices}}
@@ -125,12 +125,12 @@ def _pair(features: Features, head: HeadConfig) -> list[str]:
 
 
 def _text(features: Features, name: str) -> str:
-    """The feature's first value; what is no UTF-8 is read as U+FFFD."""
+    """Returns the feature's first value; bytes that are no UTF-8 become U+FFFD."""
     return np.ravel(features[name])[0].decode(errors="replace")
 
 
 def _bucket(value: int, edges: Sequence[int]) -> str:
-    """The edges that the value lies between, as "35-44", "2" or "55+"."""
+    """Returns the range that holds the value, such as "35-44", "2" or "55+"."""
     at = max(bisect.bisect_right(edges, value), 1)
     if at == len(edges):
         return f"{edges[-1]}+"

@@ -1,4 +1,4 @@
-"""What the Evaluator found, in TensorBoard beside the curves of the training."""
+"""Writes what the Evaluator found for TensorBoard, beside the curves of the training."""
 
 import html
 import pathlib
@@ -43,7 +43,7 @@ def write_evaluation(
 
 
 def _table(evaluation: str, head: HeadConfig, files: Sequence[str]) -> Iterator[str]:
-    """Lines of Markdown."""
+    """Yields the table of examples and answers as lines of Markdown."""
     names = (*head.text_features, head.label_key)
     _, answers = recorded_answers.read(evaluation)
     yield "| " + " | ".join((*names, "answer")) + " |"
@@ -54,13 +54,13 @@ def _table(evaluation: str, head: HeadConfig, files: Sequence[str]) -> Iterator[
         if answer is None or not left:
             continue
         left -= 1
-        row = values_by_name(serialized)
-        cells = [_cell(row[name][0]) for name in names]
+        example = values_by_name(serialized)
+        cells = [_cell(example[name][0]) for name in names]
         yield "| " + " | ".join((*cells, _cell(answer))) + " |"
 
 
 def _cell(value: bytes | str | int | list[float]) -> str:
-    """One cell: no text of the data is markup."""
+    """Writes one cell; escapes the text, so that nothing in the data acts as markup."""
     if isinstance(value, list):
         return " ".join(f"{number:.3f}" for number in value)
     text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,4 +1,4 @@
-"""What the Evaluator measured, read from TFMA's own files."""
+"""Reads what the Evaluator measured from TFMA's own files."""
 
 import tensorflow_model_analysis as tfma
 
@@ -9,10 +9,10 @@ SliceKey = tuple[tuple[str, str], ...]
 
 
 def metrics_by_slice(evaluation: str, model: str) -> dict[SliceKey, dict[str, float]]:
-    """Metric name -> value, for each slice; nothing where the evaluation had no such model.
+    """Reads metric name -> value for each slice; nothing where the evaluation had no such model.
 
-    A change against the baseline ends in `_diff`, as in TFMA's own views. What the bounds of slices are
-    on, which may be infinite, is left out.
+    The name of a change against the baseline ends in `_diff`, as in TFMA's own views. The values that
+    the bounds of slices judge, which may be infinite, are left out.
 
     TFMA's own `load_eval_result` reads the plots as well, which takes seconds.
 
@@ -35,7 +35,7 @@ def metrics_by_slice(evaluation: str, model: str) -> dict[SliceKey, dict[str, fl
 
 
 def refusals(evaluation: str) -> dict[tuple[SliceKey, str], str]:
-    """Slice and metric of what the gate refused -> TFMA's message, "" where the value says why."""
+    """Reads what the gate refused: slice and metric -> TFMA's message, "" where the value says why."""
     result = tfma.load_validation_result(evaluation)
     return {
         (_key(of_slice.slice_key), failure.metric_key.name): failure.message
@@ -45,7 +45,7 @@ def refusals(evaluation: str) -> dict[tuple[SliceKey, str], str]:
 
 
 def overall_plots(evaluation: str, model: str) -> list:
-    """TFMA's PlotData over the whole split, for one model; see `metrics_by_slice`."""
+    """Reads TFMA's PlotData over the whole split, for one model; see `metrics_by_slice`."""
     return [
         item.value
         for of_slice in tfma.load_plots(evaluation)
@@ -56,7 +56,7 @@ def overall_plots(evaluation: str, model: str) -> list:
 
 
 def _is_of(key, model: str) -> bool:
-    """TFMA names the models only where there are two."""
+    """Whether a key is of the model; TFMA names the models only where there are two."""
     return key.model_name == model or (model == "candidate" and not key.model_name)
 
 

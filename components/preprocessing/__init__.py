@@ -1,4 +1,4 @@
-"""Transform: text to wordpiece ids, in the graph that also serves.
+"""Transform: turns text into wordpiece ids, in the graph that also serves.
 
-Trimming, special tokens and padding are no part of it: see `components/models/bert/packing.py`.
+It does not trim, pad or add special tokens: see `components/models/bert/packing.py`.
 """

@@ -1,4 +1,4 @@
-"""Transform without Beam: for examples that fit in memory, as a sweep and the benchmarks read them."""
+"""Transform without Beam, for examples that fit in memory: a sweep and the benchmarks use it."""
 
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -6,13 +6,13 @@ from tensorflow_transform.tf_metadata import schema_utils
 from tfx.utils import io_utils
 
 from components.common.serialization import to_json
-from components.models.bert.hub import Encoder
 from components.preprocessing.transform import preprocessing_fn
+from components.spec.encoder import Encoder
 from components.spec.task import Task
 
 
 def read_raw(files: list[str], schema_file: str) -> dict:
-    """All examples of TFRecord files, gzip-compressed: feature name -> tensor [examples, ...]."""
+    """Reads all examples of gzip-compressed TFRecords: feature name -> tensor [examples, ...]."""
     schema = io_utils.parse_pbtxt_file(schema_file, schema_pb2.Schema())
     spec = schema_utils.schema_as_feature_spec(schema).feature_spec
     examples = list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
@@ -20,8 +20,8 @@ def read_raw(files: list[str], schema_file: str) -> dict:
 
 
 def examples_of(raw: dict, task: Task, encoder: Encoder) -> tf.data.Dataset:
-    """What Transform makes of the examples, all of them in one element."""
-    config = {"head": to_json(task.head), "encoder": encoder.to_json()}
+    """Transforms examples; the data set has one element with all of them."""
+    config = {"head": to_json(task.head), "encoder": to_json(encoder)}
     features = {
         name: tf.cast(value, tf.int32) if name.endswith("_ids") else value
         for name, value in preprocessing_fn(raw, config).items()

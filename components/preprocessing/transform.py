@@ -1,10 +1,11 @@
-"""Transform: text to wordpiece ids, in the graph that also serves."""
+"""Transform: turns text into wordpiece ids, in the graph that also serves."""
 
 import tensorflow as tf
 
-from components.models.bert.hub import Encoder
+from components.common.serialization import from_json
 from components.models.bert.tokenizer import Vocabulary
 from components.models.heads.head import build_head
+from components.spec.encoder import Encoder
 from components.spec.heads import (
     ends_feature,
     ids_feature,
@@ -17,7 +18,7 @@ from components.spec.task_json import head_from_json
 
 @tf.autograph.experimental.do_not_convert  # nothing in it needs it, and TFX traces this often
 def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
-    """Makes of raw features what the Trainer packs; TFX calls it.
+    """Turns raw features into those that the Trainer packs; TFX calls it.
 
     Args:
       inputs: feature name -> tensor [batch], as `schema/<task>.pbtxt` shapes it.
@@ -25,12 +26,12 @@ def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
 
     Returns:
       For every text feature F: F_ids, ragged int64 [batch, (tokens)], untrimmed. F_starts and F_ends,
-      ragged int64 [batch, (tokens)], in bytes, where the head asks for offsets. And the head's targets.
-      For DriftGate alone: F_n_tokens and F_n_unknown_tokens, int64 [batch], how many tokens there are,
-      and how many of them are [UNK]; their ratio tells whether the text is in the encoder's language.
+      ragged int64 [batch, (tokens)], in bytes, where the head asks for offsets. The head's targets too.
+      For DriftGate only: F_n_tokens and F_n_unknown_tokens, int64 [batch], how many tokens there are and
+      how many of them are [UNK]; their ratio tells whether the text is in the encoder's language.
     """
     config = head_from_json(custom_config["head"])
-    encoder = Encoder.from_json(custom_config["encoder"])
+    encoder = from_json(Encoder, custom_config["encoder"])
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
     tokenizer = vocabulary.tokenizer()
     unknown_id = vocabulary.id_of("[UNK]")

@@ -93,7 +93,7 @@ KINDS: dict[str, type[HeadConfig]] = {
 
 
 def head_module(head: HeadConfig) -> str:
-    """Names the module that computes with a head; no import statement tells the code's hash of it."""
+    """Names the module that computes with a head; `code_sha256` has to be given it by name."""
     return f"components.models.heads.{head.kind}"
 
 

@@ -1,4 +1,4 @@
-"""What the Trainer can be told."""
+"""The settings of the Trainer."""
 
 import dataclasses
 import math
@@ -20,7 +20,7 @@ _POSITIVE = ("learning_rate", "head_learning_rate", "max_gradient_norm")
 
 @dataclasses.dataclass(frozen=True)
 class Hyperparameters(Value):
-    """Everything the Trainer can be told, each reachable by `--set name=value`.
+    """The settings of the Trainer; `--set name=value` reaches each field.
 
     Attributes:
       epochs: passes over the train split.
@@ -39,10 +39,10 @@ class Hyperparameters(Value):
       validation_fraction: fraction of the train split's examples that is held out to look at after
         each epoch; the best epoch's weights are kept. 0 for none: all are trained on, and the last
         weights kept.
-      early_stopping_patience: epochs without a lower validation loss after which training stops; 0
-        for never.
-      gradient_accumulation_steps: into how many parts a batch is cut, on each device, when it does not
-        fit in memory; the update is the same.
+      early_stopping_patience: training stops after this many epochs without a lower validation loss;
+        0 for never.
+      gradient_accumulation_steps: into how many parts each device cuts a batch that does not fit in
+        memory; the update is the same.
       jit_compile: whether XLA compiles what it can of a step, on a GPU; see docs/gpu.md.
     """
 
@@ -92,7 +92,7 @@ class Hyperparameters(Value):
 
 @dataclasses.dataclass(frozen=True)
 class SpanHyperparameters(Hyperparameters):
-    """What the training of spans is told beyond what all training is.
+    """The settings of a Trainer of spans: those of every Trainer, and some more.
 
     Attributes:
       stride: tokens of context that neighbouring windows share.

@@ -18,7 +18,7 @@ class Metric(Value):
       class_id: the class that a metric of two classes takes as positive.
       estimator: import path of the object of `components/evaluation/estimators.py` that its interval
         comes from; none, and so no threshold, where it is "".
-      higher_is_better: False for a loss, an error, a time: what is judged from above.
+      higher_is_better: False for a loss, an error or a time, whose bound is the largest value.
       config: further arguments of the class.
     """
 
@@ -32,12 +32,12 @@ class Metric(Value):
 
     @property
     def bound_setting(self) -> str:
-        """The name of the threshold's bound for `--set`: min_accuracy, max_loss."""
+        """The name of the threshold's bound in `--set`, such as min_accuracy or max_loss."""
         return f"{'min' if self.higher_is_better else 'max'}_{self.name}"
 
     @property
     def worsening_setting(self) -> str:
-        """The name of what is put up with for `--set`: max_accuracy_drop, max_loss_increase."""
+        """The name of the tolerated worsening in `--set`: max_accuracy_drop or max_loss_increase."""
         return f"max_{self.name}_{'drop' if self.higher_is_better else 'increase'}"
 
 
@@ -47,8 +47,8 @@ class Threshold(Value):
 
     Attributes:
       bound: the least value that may be pushed; the largest, where lower is better.
-      max_worsening: the loss against the baseline that is put up with. The candidate is refused where
-        the whole interval of its change is worse than that.
+      max_worsening: how much worse than the baseline a candidate may be. It is refused where the whole
+        interval of its change is worse than that.
     """
 
     bound: float
@@ -61,8 +61,8 @@ class SliceBound(Value):
 
     Attributes:
       metric: its name.
-      slice, value: the kind of examples, as "negation" and "differ".
-      bound: as of `Threshold`.
+      slice, value: the kind of examples, such as "negation" and "differ".
+      bound: see `Threshold`.
     """
 
     metric: str

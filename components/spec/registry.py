@@ -16,7 +16,7 @@ def task_names() -> list[str]:
 
 
 def load_task(name: str) -> Task:
-    """The task of that name, with its defaults.
+    """Loads the task of that name, with its defaults.
 
     Raises:
       InputError: there is no such task; the message names the nearest one.

@@ -1,4 +1,4 @@
-"""Settings that were renamed: what a message says of the old names, for one release."""
+"""Settings that were renamed: their old names are understood for one more release."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ _RENAMED = {
 
 
 def present_name(setting: str) -> str:
-    """Returns the name that a setting has now: its own, unless it was renamed."""
+    """Returns the present name of a setting: its own, unless it was renamed."""
     if setting.endswith("_floor"):
         return f"min_{setting.removesuffix('_floor')}"
     if setting.endswith("_margin"):

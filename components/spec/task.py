@@ -1,4 +1,4 @@
-"""A task, whole, as a value."""
+"""A whole task, as one value."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _Value = TypeVar("_Value")
 
 @dataclasses.dataclass(frozen=True)
 class ServingLimits(Value):
-    """What is asked of a model as it is served, each reachable by `--set name=value`.
+    """What a model must keep to when it is served; `--set name=value` reaches each field.
 
     Attributes:
       max_latency_ms: the longest that 95 of 100 single examples may take, each from text to answer.
@@ -44,7 +44,7 @@ class ServingLimits(Value):
 
 @dataclasses.dataclass(frozen=True)
 class CardText(Value):
-    """What a model card says of a task in words.
+    """What a model card says about a task in words.
 
     Attributes:
       description: what the model answers.
@@ -59,7 +59,7 @@ class CardText(Value):
 
 @dataclasses.dataclass(frozen=True)
 class Task(Value):
-    """A task, whole: where its examples come from, what the model answers, what the gate asks.
+    """A whole task: where its examples come from, what the model answers, what the gate asks.
 
     Attributes:
       name: of the task, its schema (`schema/<name>.pbtxt`) and its serving folder.
@@ -73,11 +73,12 @@ class Task(Value):
       slices: the kinds of examples that every metric is shown for as well, by name: of a function in
         `components/evaluation/slices.py`, or of the feature with the label.
       slice_bounds: those of them that the gate judges, too.
-      confidence: of all intervals: the fraction of them that hold the true value. Half of the rest is
-        how often chance alone has a candidate refused that is the baseline's equal in a metric.
+      confidence: of all intervals: the fraction of them that hold the true value. A candidate that is
+        as good as the baseline is refused for a metric by chance with probability
+        (1 - confidence) / 2.
       plots: what the Evaluator draws beside the metrics; the gate does not look at it.
-      drift: what becomes of data that is further from the last blessed model's, or in a split from
-        train, than the schema allows: one of `DRIFTS`.
+      drift: one of `DRIFTS`: whether to refuse data that is further from the last blessed model's than
+        the schema allows, or a split that is further from train.
       schema_version: of this form; raised when a field changes its meaning.
     """
 
@@ -111,11 +112,11 @@ class Task(Value):
             )
 
     def metric(self, name: str) -> Metric | None:
-        """Returns the metric of that name, None where the task has none."""
+        """Returns the metric of that name, or None where the task has none."""
         return next((metric for metric in self.metrics if metric.name == name), None)
 
     def settings(self) -> dict[str, Any]:
-        """Returns all that `--set` reaches, by name, with the values in force."""
+        """Returns all settings that `--set` reaches, by name, with their present values."""
         values = dataclasses.asdict(self.hyperparameters) | {"confidence": self.confidence}
         for name, threshold in self.thresholds.items():
             if metric := self.metric(name):
@@ -126,7 +127,7 @@ class Task(Value):
         return values | dataclasses.asdict(self.serving)
 
     def override(self, changes: Mapping[str, str]) -> "Task":
-        """Returns this task with settings replaced, each text read as the type of the value it replaces.
+        """Returns this task with settings replaced; each text is read as the type of the old value.
 
         Raises:
           InputError: an unknown name, or a value that does not read as that type.
@@ -165,7 +166,7 @@ class Task(Value):
 
 
 def _parse_slice_bounds(text: str) -> tuple[SliceBound, ...]:
-    """Reads METRIC:SLICE:VALUE:BOUND, several of them with commas between."""
+    """Reads METRIC:SLICE:VALUE:BOUND, or several of them with commas between."""
     bounds = []
     for part in filter(None, text.split(",")):
         try:

@@ -34,12 +34,12 @@ def task_from_json(text: str, source: str = "the task") -> Task:
 
 
 def head_from_json(text: str) -> HeadConfig:
-    """Reads the JSON of a head, as a stage is given it."""
+    """Reads the JSON of a head that a stage was given."""
     return _head(_object(text, "the head"), "the head")
 
 
 def hyperparameters_from_json(head: HeadConfig, text: str) -> Hyperparameters:
-    """Reads the JSON of the hyperparameters that a head takes, as a stage is given it."""
+    """Reads the JSON of a head's hyperparameters that a stage was given."""
     return from_plain(head.hyperparameters, _object(text, "the hyperparameters"))
 
 

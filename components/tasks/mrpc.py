@@ -1,4 +1,4 @@
-"""MRPC: do two sentences say the same? (Dolan and Brockett, 2005; GLUE's train and dev split.)"""
+"""MRPC: whether two sentences say the same (Dolan and Brockett, 2005; GLUE's train and dev split)."""
 
 from components.evaluation.metrics import sequence_classification
 from components.spec.data_source import DataSource, OfficialFile
@@ -37,7 +37,7 @@ TASK = Task(
     head=_HEAD,
     metrics=sequence_classification.metrics(_HEAD),
     plots=sequence_classification.plots(_HEAD),
-    # AUC beside them: of three trainings with a tenth of the labels flipped, one lost in AUC alone.
+    # AUC too: of three trainings with a tenth of the labels flipped, one was worse in AUC only.
     thresholds={
         "accuracy": Threshold(bound=0.75),
         "f1": Threshold(bound=0.83),

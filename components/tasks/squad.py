@@ -1,4 +1,4 @@
-"""SQuAD 1.1: which part of a paragraph answers a question? (Rajpurkar et al., 2016.)"""
+"""SQuAD 1.1: which part of a paragraph answers a question (Rajpurkar et al., 2016)."""
 
 from components.evaluation.metrics import span_extraction
 from components.spec.data_source import DataSource, OfficialFile

@@ -1,4 +1,4 @@
-"""Transformed examples to a SavedModel: the Trainer, its loop and all that the loop uses.
+"""Trains on transformed examples and writes a SavedModel: the Trainer, its loop and what the loop uses.
 
-The network stands in `models`, the devices in `devices`.
+The network is in `models`, the choice of devices in `devices`.
 """

@@ -1,4 +1,4 @@
-"""Transformed examples on disk -> batches of sequences of about equal length."""
+"""Makes batches of sequences of about equal length from transformed examples on disk."""
 
 from collections.abc import Sequence
 
@@ -16,12 +16,12 @@ _as_it_stands = tf.autograph.experimental.do_not_convert
 _PARSED_AT_ONCE = 256
 _BATCHES_SORTED_AT_ONCE = 50
 _HASHES = 1_000_000
-# XLA compiles a step for each shape, and gives up where they are more than ten.
+# XLA compiles a step for each shape, and gives up after ten shapes.
 _LENGTHS_FOR_JIT = 8
 
 
 def read_examples(files: Sequence[str], feature_spec: dict) -> tf.data.Dataset:
-    """Parsed examples, feature name -> tensor, some hundred at a time, in the files' order.
+    """Reads and parses examples, feature name -> tensor, 256 at a time, in the files' order.
 
     Args:
       files: gzip-compressed TFRecords of transformed examples.
@@ -50,12 +50,12 @@ def training_sequences(
     hyperparameters: Hyperparameters,
     held_out: bool = False,
 ) -> tf.data.Dataset:
-    """Packs the examples that can be trained on, one element a sequence: (ragged inputs, target).
+    """Packs the examples that can be trained on; each element is a sequence: (ragged inputs, target).
 
     Args:
       examples: see `read_examples`.
       vocabulary: of the encoder.
-      held_out: whether of the examples that validation holds out, or of the others.
+      held_out: True for the examples that validation holds out, False for the others.
     """
     fraction = hyperparameters.validation_fraction
     last_text = ids_feature(head.config.text_features[-1])
@@ -76,9 +76,9 @@ def training_sequences(
 
 
 def _is_held_out(tokens: tf.RaggedTensor, fraction: float) -> tf.Tensor:
-    """Whether validation holds an example out: bool [batch], a function of its last text alone.
+    """Returns which examples validation holds out, bool [batch]; it depends on the last text only.
 
-    So the questions about one context go the same way, and all seeds are judged by the same examples.
+    So all questions about one context are on the same side, and the same examples judge all seeds.
     """
     text = tf.strings.reduce_join(tf.strings.as_string(tokens), axis=1, separator=" ")
     return tf.strings.to_hash_bucket_fast(text, _HASHES) < int(fraction * _HASHES)
@@ -94,21 +94,21 @@ def count_untrainable(examples: tf.data.Dataset, head: Head) -> int:
 
 
 def count(sequences: tf.data.Dataset) -> int:
-    """Counts the elements of a data set, by going through it."""
+    """Counts the elements of a data set by reading it."""
     return int(sequences.reduce(tf.constant(0, tf.int64), lambda so_far, _: so_far + 1))
 
 
 def training_batches(
     sequences: tf.data.Dataset, n_sequences: int, hyperparameters: Hyperparameters, seed: int
 ) -> tf.data.Dataset:
-    """Makes batches of every sequence once, in an order that `seed` fixes and that each pass changes.
+    """Makes batches that hold every sequence once; the order depends on `seed` and on the pass.
 
     Sequences are shuffled, then sorted by length in pools of 50 batches, so that a batch holds little
-    padding; then the batches are shuffled, so that length says nothing about time.
+    padding. Then the batches are shuffled, so that short sequences do not all come first.
 
     Returns:
       (inputs, targets): int32 [batch, longest sequence of the batch] each, and dense targets. For XLA
-        the length is the next of a few.
+        the length is rounded up to one of a few.
     """
     batch_size = hyperparameters.batch_size
     pool = batch_size * _BATCHES_SORTED_AT_ONCE

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: whatever kills it, the next attempt goes on from the last one."""
+"""Checkpoints of a training: after a kill, the next attempt goes on from the last one."""
 
 import hashlib
 import logging
@@ -12,35 +12,36 @@ from components.common.files import file_sha256
 
 progress = logging.getLogger("progress")
 
-_KEPT = 2  # should the last one be damaged
-_ABANDONED_SECONDS = 24 * 3600  # far longer than a training that lives takes from one to the next
+_KEPT = 2  # in case the last one is damaged
+_ABANDONED_SECONDS = 24 * 3600  # far longer than a running training takes between two checkpoints
 
 
 class Checkpoints:
-    """What a training is made of, after a step, in files `<step>.*` of a folder.
+    """The state of a training after some of its steps, in files `<step>.*` of a folder.
 
     TensorFlow gives a checkpoint its name when all of it is written, and stores a checksum of every
-    tensor. What the process leaves half-written is thus never taken for a checkpoint.
+    tensor. So a half-written file is never read as a checkpoint.
     """
 
     def __init__(
-        self, folder: str, seconds: float = 60.0, share: float = 0.01, writes: bool = True
+        self, folder: str, seconds: float = 60.0, fraction: float = 0.01, writes: bool = True
     ):
-        """One checkpoint in `seconds`, fewer where writing would take more than `share` of the time.
+        """Plans a checkpoint every `seconds`, or fewer, so that writing takes this fraction of the time.
 
-        Of several workers one writes, and all of them read.
+        Args:
+          writes: True for one of several workers; all of them read.
         """
         self.folder, self._writes = folder, writes
-        self._seconds, self._share = seconds, share
+        self._seconds, self._fraction = seconds, fraction
         self._saved_at, self._took = time.monotonic(), 0.0
 
     def restore(self, state: Mapping[str, Any]) -> int:
-        """Takes up the newest checkpoint that can be read, and returns how many steps it has behind it.
+        """Loads the newest checkpoint that can be read, and returns after how many steps it was written.
 
         Returns 0, and changes nothing, where there is none.
 
         Args:
-          state: name -> what holds variables, the model, the optimizer.
+          state: name -> an object with variables, such as the model or the optimizer.
         """
         for step in reversed(self._steps()):
             try:
@@ -55,8 +56,9 @@ class Checkpoints:
         return 0
 
     def is_due(self) -> bool:
+        """Whether it is time to write the next checkpoint."""
         since = time.monotonic() - self._saved_at
-        return self._writes and since >= self._seconds and self._took <= self._share * since
+        return self._writes and since >= self._seconds and self._took <= self._fraction * since
 
     def save(self, step: int, state: Mapping[str, Any]) -> None:
         """Writes a checkpoint and removes all but the newest two."""
@@ -71,11 +73,12 @@ class Checkpoints:
                 tf.io.gfile.remove(f"{self.folder}/{name}")
 
     def remove(self) -> None:
+        """Removes the folder with all checkpoints."""
         if tf.io.gfile.exists(self.folder):
             tf.io.gfile.rmtree(self.folder)
 
     def _steps(self) -> list[int]:
-        """Of the whole checkpoints, the oldest first."""
+        """Lists the steps of the whole checkpoints, the oldest first."""
         indices = tf.io.gfile.glob(f"{self.folder}/*.index")
         return sorted(int(index.rpartition("/")[2].removesuffix(".index")) for index in indices)
 
@@ -88,7 +91,7 @@ def _name(step: int) -> str:
 
 
 def remove_abandoned(parent: str) -> None:
-    """Removes the folders in `parent` to which no training has written for a day."""
+    """Removes the folders in `parent` that no training has written to for a day."""
     for name in tf.io.gfile.listdir(parent) if tf.io.gfile.exists(parent) else ():
         folder = f"{parent}/{name.rstrip('/')}"
         try:
@@ -102,11 +105,11 @@ def remove_abandoned(parent: str) -> None:
 
 
 def training_key(settings: Iterable[str], files: Iterable[str]) -> str:
-    """Hash of all that makes two trainings the same one.
+    """Returns a hash of all that makes two trainings the same one.
 
     Args:
-      settings: what the training is told, its code's hash included.
-      files: with its examples; their content counts, not where they lie.
+      settings: of the training, with the hash of its code.
+      files: with its examples; their content counts, not their paths.
     """
     digest = hashlib.sha256()
     for setting in settings:

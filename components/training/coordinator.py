@@ -1,4 +1,4 @@
-"""The Trainer's side of a training on several machines: see components/training/worker.py."""
+"""Starts a training on several machines from the Trainer: see components/training/worker.py."""
 
 import json
 import logging
@@ -19,13 +19,13 @@ JOB_FILE = "job.json"
 def lead(job: dict[str, Any]) -> None:
     """Trains `job` as the first of the workers that TF_CONFIG names.
 
-    In a process of its own: TensorFlow joins a cluster only before it has done anything else.
+    It does so in another process, because TensorFlow must join a cluster before it does anything else.
 
     Args:
-      job: see `components.training.trainer.train`; written where the other workers look for it.
+      job: see `components.training.trainer.train`; it is written where the other workers look for it.
 
     Raises:
-      InputError: TF_CONFIG or a setting is at fault.
+      InputError: TF_CONFIG or a setting is wrong.
       RuntimeError: this worker failed, or another was lost.
     """
     folder = job["custom_config"]["checkpoints"]
@@ -37,7 +37,7 @@ def lead(job: dict[str, Any]) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "components.training.worker", folder, "--until-stdin-ends"],
         cwd=pathlib.Path(__file__).parents[2],
-        stdin=subprocess.PIPE,  # never written to: it ends with this process, however that ends
+        stdin=subprocess.PIPE,  # never written to: it closes when this process ends, even by a kill
         stdout=subprocess.PIPE,
         text=True,
     )

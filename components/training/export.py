@@ -1,4 +1,4 @@
-"""The SavedModel that is evaluated, checked and pushed: raw text in, answers out."""
+"""Writes the SavedModel that is evaluated, checked and pushed: raw text in, answers out."""
 
 import functools
 from collections.abc import Callable
@@ -48,7 +48,7 @@ class Servable(tf.Module):
         self._raw_spec = {name: raw_spec[name] for name in self._text_features}
 
     def signatures(self) -> dict:
-        """Name -> tf.function. Nothing in them needs AutoGraph, whose conversion of Keras is slow."""
+        """Returns name -> tf.function, without AutoGraph: nothing needs it, and it is slow on Keras."""
         text = [tf.TensorSpec([None], tf.string, name) for name in self._text_features]
         examples = tf.TensorSpec([None], tf.string, "examples")
 
@@ -73,10 +73,10 @@ class Servable(tf.Module):
 
 
 def _equally_many(values: tuple) -> list:
-    """Strings [batch], seen to be that and equally many.
+    """Checks that all values are strings [batch] and equally many, and returns them.
 
-    A server passes on what it is sent, of whatever shape, and kernels that take the shape for granted
-    read beyond their memory.
+    A server passes on tensors of any shape. Kernels that do not check the shape would read beyond their
+    memory.
     """
     texts = [tf.ensure_shape(value, [None]) for value in values]
     checks = [
@@ -92,7 +92,7 @@ def _equally_many(values: tuple) -> list:
 def apply_in_chunks(
     model: Callable, sequences: Sequences, reduce: Callable[[dict, tf.Tensor], Any], specs: Any
 ) -> Any:
-    """Asks the model of any number of sequences, in bounded memory and with little padding.
+    """Runs the model on any number of sequences, in bounded memory and with little padding.
 
     Sequences are sorted by length and run 32 at a time, each chunk padded to its own longest.
 
@@ -120,7 +120,7 @@ def apply_in_chunks(
         chunks = [c.write(start // _SEQUENCES_AT_ONCE, m) for c, m in zip(chunks, made)]
         return start + _SEQUENCES_AT_ONCE, chunks
 
-    # One chunk even of none, for the shape of what is made.
+    # One chunk even of no sequence, for the shape of the result.
     _, chunks = tf.while_loop(
         lambda start, _: start < tf.maximum(count, 1), apply_to_chunk, (0, chunks)
     )

@@ -10,7 +10,7 @@ from components.spec.hyperparameters import Hyperparameters
 from components.training.batching import count, training_batches
 from components.training.checkpoints import Checkpoints
 from components.training.optimizer import WarmupLinearDecay, adamw
-from components.training.progress import Watch
+from components.training.progress import Progress
 from components.training.step import training_step
 from components.training.validation import Validation
 
@@ -25,10 +25,11 @@ def fit(
     checkpoints: Checkpoints | None = None,
     held_out: tf.data.Dataset | None = None,
 ) -> None:
-    """Trains in place, within `rewritten_to(precision)`, and writes TensorBoard events to `log_dir`.
+    """Trains the model in place and writes TensorBoard events to `log_dir`.
 
-    A step's result depends on the hyperparameters, the sequences and the step's number, not on where the
-    process began; so a training that goes on from a checkpoint ends as if nothing had happened.
+    It is called within `rewritten_to(precision)`. A step's result depends on the hyperparameters, the
+    sequences and the step's number, not on where the process began. So a training that goes on from a
+    checkpoint ends with the same weights.
 
     Args:
       model: made in the scope of the strategy that it trains under.
@@ -39,7 +40,7 @@ def fit(
       held_out: sequences to validate on after each epoch; the model ends with the best one's weights.
 
     Raises:
-      Diverged: see there; nothing that was trained so far is of use.
+      Diverged: see there; the weights are of no use.
       InputError: there are no sequences.
     """
     n_sequences = count(sequences)
@@ -63,7 +64,7 @@ def fit(
         state["validation"] = validation
     done = checkpoints.restore(state) if checkpoints else 0
     separate_replicas(model)
-    watch = Watch(done, total_steps, hyperparameters.batch_size, schedule, log_dir)
+    progress = Progress(done, total_steps, hyperparameters.batch_size, schedule, log_dir)
     over = validation.is_over(done // steps_per_epoch) if validation else False
     while done < total_steps and not over:
         epoch, skipped = divmod(done, steps_per_epoch)
@@ -74,15 +75,15 @@ def fit(
             )
         )
         for _ in range(skipped, steps_per_epoch):
-            watch.add(run_step(iterator))
+            progress.add(run_step(iterator))
             done += 1
             if validation and done % steps_per_epoch == 0:
-                watch.validated(epoch + 1, validation.look(epoch + 1))
+                progress.validated(epoch + 1, validation.look(epoch + 1))
                 over = validation.is_over(epoch + 1)
             if checkpoints and checkpoints.is_due() and done < total_steps:
-                watch.check(model)
+                progress.check(model)
                 checkpoints.save(done, state)
-    watch.check(model)
+    progress.check(model)
     if validation:
         validation.take_best()
 
@@ -93,7 +94,7 @@ def _optimizer(
     hyperparameters: Hyperparameters,
     precision: str,
 ) -> tf.keras.optimizers.Optimizer:
-    """With its variables, made in the scope of the model's strategy."""
+    """Makes the optimizer and its variables, in the scope of the model's strategy."""
     with model.distribute_strategy.scope():
         optimizer = adamw(
             schedule,
@@ -110,6 +111,6 @@ def _optimizer(
 def _epoch(
     sequences: tf.data.Dataset, n_sequences: int, hyperparameters: Hyperparameters, epoch: int
 ) -> tf.data.Dataset:
-    """Makes batches in another order in each epoch, known without going through the epochs before."""
+    """Makes an epoch's batches; their order needs no pass through the epochs before."""
     seed = hyperparameters.seed + 1_000_003 * epoch
     return training_batches(sequences, n_sequences, hyperparameters, seed)

@@ -6,7 +6,7 @@ HEAD = "logits"  # what the names of the head's variables begin with
 
 
 class WarmupLinearDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """0 -> peak over the warm-up, then in a straight line to 0 at the last step.
+    """A learning rate that rises from 0 to its peak in the warm-up, then falls linearly to 0.
 
     https://arxiv.org/abs/1810.04805, appendix A.2.
     """
@@ -15,37 +15,39 @@ class WarmupLinearDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
         self._peak, self._total, self._warmup = peak, total_steps, warmup_steps
 
     def __call__(self, step):
+        """Returns the learning rate of a step, counted from 0."""
         step = tf.cast(step, tf.float32)
         rising = (step + 1) / max(self._warmup, 1)
         falling = (self._total - step) / max(self._total - self._warmup, 1)
         return self._peak * tf.maximum(0.0, tf.minimum(rising, falling))
 
     def get_config(self) -> dict:
+        """Returns the arguments of the constructor."""
         return {"peak": self._peak, "total_steps": self._total, "warmup_steps": self._warmup}
 
 
 class AdamW(tf.keras.optimizers.AdamW):
     """Keras' AdamW (https://arxiv.org/abs/1711.05101) with one fused kernel for each variable.
 
-    Keras composes the update of about fifteen operations, each of which passes over all parameters (on
-    a processor that was a seventh of the time of a step), and the decay of three, which here is one. The
-    figures are the same. It overrides and uses private names of Keras', which
-    tests/test_private_names.py watches.
+    Keras composes the update of about fifteen operations, each of which passes over all parameters: a
+    seventh of a step's time on a CPU. It composes the decay of three; here it is one. The values are the
+    same. The class overrides and uses private names of Keras', which tests/test_private_names.py checks.
 
     Attributes:
-      head_scale: how much faster than the encoder's the head's weights learn.
+      head_scale: the head's learning rate, in multiples of the encoder's.
     """
 
     head_scale = 1.0
 
     def _clip_gradients(self, grads):
-        # A sparse gradient names a word as often as it occurs: its norm is that of the sums.
+        # A sparse gradient lists a token once for each occurrence; the norm has to be that of the sums.
         return super()._clip_gradients(self._deduplicate_sparse_grad(grads))
 
     def _apply_weight_decay(self, variables):
-        """Is left to `update_step`."""
+        """Does nothing: `update_step` decays the weights."""
 
     def update_step(self, gradient, variable):
+        """Updates one variable, its decay included."""
         index = self._index_dict[self._var_key(variable)]
         step = tf.cast(self.iterations + 1, variable.dtype)
         beta_1, beta_2 = (tf.cast(beta, variable.dtype) for beta in (self.beta_1, self.beta_2))
@@ -68,9 +70,9 @@ class AdamW(tf.keras.optimizers.AdamW):
 
 
 def adamw(learning_rate, weight_decay: float, max_gradient_norm: float, head_scale: float) -> AdamW:
-    """AdamW with BERT's constants.
+    """Makes AdamW with BERT's constants.
 
-    Biases and layer normalization are not decayed; the variables' names tell them. Gradients are
+    Biases and layer normalization, found by their variables' names, are not decayed. Gradients are
     clipped to `max_gradient_norm` over all variables together. The head's learning rate is `head_scale`
     times the encoder's.
     """

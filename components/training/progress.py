@@ -1,4 +1,4 @@
-"""How training goes: what is told of it, and when it is stopped."""
+"""Reports the progress of training, and stops it when it diverges."""
 
 import logging
 import math
@@ -11,18 +11,18 @@ from components.common.errors import InputError
 progress = logging.getLogger("progress")
 
 _LOOK_EVERY = 5  # steps
-# A loss this many times the first one is no bad batch any more.
+# A loss of this many times the first one is more than a bad batch.
 _EXPLOSION = 100.0
 
 
 class Diverged(InputError):
-    """The loss or the weights are no numbers any more, or far too large: the settings are at fault."""
+    """The loss or the weights are not finite, or far too large: the settings have to change."""
 
 
-class Watch:
-    """Reports how training goes, and stops it when it goes wrong.
+class Progress:
+    """The progress of a training: logs it, writes TensorBoard events, and stops a bad training.
 
-    A loss is read some steps after it was asked for, so that a GPU need not wait for Python.
+    A loss is read some steps after it was computed, so that a GPU need not wait for Python.
     """
 
     def __init__(self, done: int, total: int, batch_size: int, schedule, log_dir: str):
@@ -34,7 +34,11 @@ class Watch:
         self._events = tf.summary.create_file_writer(log_dir) if log_dir else None
 
     def add(self, loss: tf.Tensor) -> None:
-        """Takes note of one more step, whose loss need not have been computed yet."""
+        """Notes one more step, whose loss need not have been computed yet.
+
+        Raises:
+          Diverged: the loss of this step, or of one before, is bad.
+        """
         self._unread.append(loss)
         self._done += 1
         if self._done == self._first + 1:
@@ -44,10 +48,10 @@ class Watch:
             self._report(self._read())
 
     def validated(self, epoch: int, loss: float) -> None:
-        """Reports the loss on held-out rows after `epoch` epochs.
+        """Reports the loss on held-out examples after `epoch` epochs.
 
         Raises:
-          Diverged: it is no number.
+          Diverged: the loss is not finite.
         """
         self._read()
         if not math.isfinite(loss):
@@ -66,7 +70,7 @@ class Watch:
             raise self._diverged(self._done, "weights are not finite")
 
     def _read(self) -> float:
-        """The last loss, after a look at all that were not looked at."""
+        """Checks all losses that were not read yet, and returns the last one."""
         losses, self._unread = [float(loss) for loss in self._unread], []
         for step, loss in enumerate(losses, self._done - len(losses) + 1):
             if not loss <= self._limit:  # NaN is not, either.

@@ -1,4 +1,4 @@
-"""One step of training: the gradients of a batch, on all replicas, and the update they lead to."""
+"""One step of training: the gradients of a batch, on all replicas, and the update of the weights."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,12 +12,12 @@ def training_step(
 ) -> Callable[[Iterator], tf.Tensor]:
     """Makes the function: iterator over `distribute` -> the loss of its next batch, float32 [].
 
-    It is traced as it stands. Nothing in it needs AutoGraph, and converting Keras' and TF Hub's own
+    It is traced without AutoGraph. Nothing in it needs AutoGraph, and converting Keras' and TF Hub's own
     code with it takes longer than training on a small data set.
 
     Args:
-      parts: in how many a replica gets a batch from `distribute`; their gradients are summed up before
-        the update, so that only a part's activations take memory, and a copy of the weights beside them.
+      parts: in how many parts a replica gets a batch from `distribute`. Their gradients are summed up
+        before the update, so that memory holds the activations of one part, and a copy of the weights.
     """
     strategy = model.distribute_strategy
     # Sparse gradients, the embeddings', differ in shape from batch to batch.
@@ -51,7 +51,7 @@ def training_step(
 
 
 def _in_parts(model: tf.keras.Model, loss_and_gradients, update, parts: int) -> Callable:
-    """`training_step` where `parts` elements of the iterator make a batch."""
+    """Makes the function of `training_step` where `parts` elements of the iterator are a batch."""
     strategy = model.distribute_strategy
     with strategy.scope():
         sums = [
@@ -87,7 +87,7 @@ def _in_parts(model: tf.keras.Model, loss_and_gradients, update, parts: int) -> 
         strategy.run(end)
 
     def step(iterator):
-        # A function's call each: within one, TensorFlow would run parts at the same time.
+        # Each part is a call of its own: within one function, TensorFlow would run parts in parallel.
         loss = tf.add_n([add_part(iterator) for _ in range(parts)])
         end_step()
         return loss

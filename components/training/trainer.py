@@ -8,13 +8,14 @@ import tensorflow as tf
 import tensorflow_hub as hub
 import tensorflow_transform as tft
 
+from components.common.serialization import from_json
 from components.devices.memory import advise, free_bytes
 from components.devices.precision import choose, refuse_jit_without_gpu, rewritten_to
 from components.devices.strategies import is_chief, strategy_of
-from components.models.bert.hub import Encoder
 from components.models.bert.layers import droppers
 from components.models.bert.tokenizer import Vocabulary
 from components.models.heads.head import Head, build_head
+from components.spec.encoder import Encoder
 from components.spec.hyperparameters import Hyperparameters
 from components.spec.task_json import head_from_json, hyperparameters_from_json
 from components.training.batching import count_untrainable, read_examples, training_sequences
@@ -37,8 +38,8 @@ def run_fn(fn_args) -> None:
 
     Args:
       fn_args: TFX's FnArgs; its custom_config holds `head`, `encoder` and `hyperparameters`, as JSON,
-        the hash of the `code`, the folder for `checkpoints`, "" for none, and `warm_start`, "" or what
-        `pipeline.config.pushed_model` returns.
+        the hash of the `code`, the folder for `checkpoints` ("" for none), and `warm_start` ("" or what
+        `pipeline.config.pushed_model` returns).
     """
     job = {name: getattr(fn_args, name) for name in _JOB}
     config = fn_args.custom_config
@@ -51,15 +52,15 @@ def run_fn(fn_args) -> None:
 
 
 def train(job: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
-    """Trains under the strategy; the chief exports.
+    """Trains under a strategy; the chief exports the model.
 
     Args:
-      job: what `_JOB` names, of TFX's FnArgs.
+      job: the fields of TFX's FnArgs that `_JOB` names.
     """
     config = job["custom_config"]
     head_config = head_from_json(config["head"])
     head = build_head(head_config)
-    encoder = Encoder.from_json(config["encoder"])
+    encoder = from_json(Encoder, config["encoder"])
     hyperparameters = hyperparameters_from_json(head_config, config["hyperparameters"])
     if hyperparameters.jit_compile:
         refuse_jit_without_gpu()
@@ -88,7 +89,7 @@ def train(job: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
         fit(model, head, sequences, hyperparameters, log_dir, precision, checkpoints, held_out)
     if not is_chief(strategy):
         return
-    if strategy.num_replicas_in_sync > 1:  # What is exported knows of one device.
+    if strategy.num_replicas_in_sync > 1:  # The exported model runs on one device.
         trained, model = model, build_model(head, encoder, hyperparameters)
         model.set_weights(trained.get_weights())
     servable = Servable(
@@ -106,7 +107,7 @@ def train(job: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
 
 
 def _checkpoints(config: dict[str, str], files: list[str], writes: bool) -> Checkpoints | None:
-    """Where an earlier attempt at the same training has left its own; TFX gives each a new folder."""
+    """Finds the checkpoints of earlier attempts at this training; TFX's folders are new for each."""
     if not config["checkpoints"]:
         return None
     settings = [text for name, text in sorted(config.items()) if name != "checkpoints"]
@@ -122,6 +123,6 @@ def build_model(head: Head, encoder: Encoder, hyperparameters: Hyperparameters) 
         for name in ("input_word_ids", "input_mask", "input_type_ids")
     }
     model = tf.keras.Model(inputs, head.network(inputs, layer(inputs), hyperparameters.dropout))
-    for place, dropper in enumerate(droppers(model)):  # one sequence of masks would not do for two
+    for place, dropper in enumerate(droppers(model)):  # each needs its own sequence of masks
         dropper.dropout_seed.assign(hyperparameters.seed + (place << 32))
     return model

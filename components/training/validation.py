@@ -1,4 +1,4 @@
-"""What a training is judged by while it runs: examples of the train split that it holds out."""
+"""Judges a training while it runs, by examples of the train split that it holds out."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ class Validation(tf.Module):
     Attributes:
       loss: the lowest so far, float32 [].
       epoch: after how many epochs it was reached, int64 [].
-      weights: of then, in the order of `model.trainable_variables`.
+      weights: those after that epoch, in the order of `model.trainable_variables`.
 
     All three are variables, so that a checkpoint can hold them.
     """
@@ -54,8 +54,8 @@ class Validation(tf.Module):
             self.weights = [tf.Variable(v.numpy(), False) for v in model.trainable_variables]
 
     def look(self, epoch: int) -> float:
-        """The mean loss after `epoch` epochs; takes note of the weights if it is the lowest."""
-        # Made anew: of one data set, each pass would have another order, and other last bits.
+        """Computes the mean loss after `epoch` epochs; keeps the weights if it is the lowest."""
+        # Made anew: each pass over one data set would have another order, and differ in the last bits.
         batches = training_batches(self._sequences, self._count, self._hyperparameters, seed=0)
         iterator = iter(distribute(batches, self._model.distribute_strategy))
         loss = sum(float(self._sum_losses(iterator)) for _ in range(self._steps)) / self._count
@@ -67,12 +67,12 @@ class Validation(tf.Module):
         return loss
 
     def is_over(self, epoch: int) -> bool:
-        """Whether `early_stopping_patience` epochs have brought nothing, `epoch` of them being done."""
+        """Whether the last `early_stopping_patience` of `epoch` epochs have not lowered the loss."""
         patience = self._hyperparameters.early_stopping_patience
         return bool(patience) and epoch - int(self.epoch) >= patience
 
     def take_best(self) -> None:
-        """Gives the model the weights that were best."""
+        """Gives the model the weights with the lowest loss."""
         for kept, variable in zip(self.weights, self._model.trainable_variables):
             variable.assign(kept.numpy())
         progress.warning(

@@ -1,4 +1,4 @@
-"""Warm start: training begins with the weights of a pushed model, not with the encoder's own."""
+"""Warm start: training begins with the weights of a pushed model instead of the encoder's own."""
 
 import logging
 
@@ -10,15 +10,15 @@ progress = logging.getLogger("progress")
 
 
 def start_from(model: tf.keras.Model, version: str) -> None:
-    """Gives the model the trained weights of a version, the head's too.
+    """Gives the model the trained weights of a version, those of the head included.
 
     Args:
       model: see `components.training.trainer.build_model`.
-      version: folder of a SavedModel that `components.training.export` wrote: it keeps the weights
-        in Keras' order.
+      version: folder of a SavedModel that `components.training.export` wrote, with the weights in Keras'
+        order.
 
     Raises:
-      InputError: they are not this model's; it stays as it was.
+      InputError: the weights do not fit this model, which stays as it was.
     """
     trained = {id(variable) for variable in model.trainable_variables}
     try:

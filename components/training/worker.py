@@ -1,12 +1,14 @@
-"""One of the machines that train together: TF_CONFIG=... python -m components.training.worker FOLDER
+"""Trains as one of several machines.
+
+    TF_CONFIG=... python -m components.training.worker FOLDER
 
 FOLDER is OUTPUT/checkpoints/TASK of the pipeline, on a file system that all machines share. The pipeline
-runs on one of them, the first worker of TF_CONFIG, with --set strategy=workers, and its Trainer
-starts this program there. On the others it is started by hand or by a supervisor; it waits for the
-first worker, trains along, and writes nothing.
+runs on one of them, the first worker of TF_CONFIG, with --set strategy=workers. Its Trainer starts this
+program there. On the others, start it by hand or by a supervisor: it waits for the first worker, trains
+along, and writes nothing.
 
-Exit codes: 0 the model is trained; 2 bad input or usage; else a fault, or another worker was lost, which
-takes TensorFlow some twenty seconds to notice.
+Exit codes: 0 the model is trained; 2 bad input or usage; any other: a fault, or another worker was lost,
+which TensorFlow notices after some twenty seconds.
 """
 
 import argparse
@@ -29,6 +31,7 @@ progress = logging.getLogger("progress")
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Runs the program, and returns its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m components.training.worker",
         description=__doc__,
@@ -60,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _wait_for_first_worker() -> None:
-    """Until it listens, which it does when its Trainer has begun, and not before."""
+    """Waits until the first worker listens, which it does once its Trainer has begun."""
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     cluster = resolver.cluster_spec().as_dict()
     if set(cluster) != {"worker"} or resolver.task_type != "worker":

@@ -1,4 +1,4 @@
-"""Hyperparameters chosen on held-out train examples; what the gate judges by is never read.
+"""Chooses hyperparameters by held-out train examples; it never reads those that the gate judges by.
 
-One training of it is the Trainer's: see `training`.
+Each of its trainings is the Trainer's: see `training`.
 """

@@ -1,7 +1,7 @@
 """Trains with each of several settings on a part of train, and judges it by the loss on the rest.
 
-What the gate judges by is never read, so that its metrics stay those of a model that was not chosen by
-them.
+It never reads the examples that the gate judges by. So the gate's metrics are not those of a model that
+was chosen by them.
 """
 
 import json
@@ -13,10 +13,10 @@ import tensorflow as tf
 
 from components.common.serialization import to_json
 from components.devices.precision import choose, refuse_jit_without_gpu, rewritten_to
-from components.models.bert.hub import Encoder
 from components.models.bert.tokenizer import Vocabulary
 from components.models.heads.head import build_head
 from components.preprocessing.in_memory import examples_of, read_raw
+from components.spec.encoder import Encoder
 from components.spec.task import Task
 from components.training.batching import training_sequences
 from components.training.checkpoints import training_key
@@ -28,18 +28,21 @@ from components.training.validation import Validation
 def sweep(
     tasks: list[Task], files: list[str], encoder: Encoder, code: str, finished: pathlib.Path
 ) -> list[dict]:
-    """The result of each task, from the file where it stands there, else trained and added to it.
+    """Returns the result of each task: read from a file, or else computed by training and added to it.
 
     Args:
+      tasks: the same task with several settings.
       files: gzip-compressed TFRecords of the train split.
-      code: hash of the code that trains; results of other code are not taken up.
+      encoder: that all of them train.
+      code: hash of the code that trains; results of other code are not used.
+      finished: file with a line of JSON for each result.
     """
     finished.parent.mkdir(parents=True, exist_ok=True)
     lines = finished.read_text().splitlines() if finished.exists() else []
     known = {result["key"]: result for result in map(json.loads, lines)}
     examples, results = None, []
     for task in tasks:
-        settings = (to_json(task.head), to_json(task.hyperparameters), encoder.to_json(), code)
+        settings = (to_json(task.head), to_json(task.hyperparameters), to_json(encoder), code)
         key = training_key(settings, files)
         if key not in known:
             if not examples:
@@ -54,7 +57,7 @@ def sweep(
 
 
 def judged(task: Task, examples: tf.data.Dataset, encoder: Encoder) -> dict:
-    """Trains with the task's settings; what they were, and the loss on what was held out."""
+    """Trains with the task's settings; returns them, and the loss on the held-out examples."""
     started = time.monotonic()
     hyperparameters = task.hyperparameters
     if hyperparameters.jit_compile:
@@ -83,13 +86,13 @@ def judged(task: Task, examples: tf.data.Dataset, encoder: Encoder) -> dict:
 
 
 def report(results: list[dict]) -> str:
-    """A line for each learning rate and number of epochs, the best first, and how to train with it."""
+    """Writes a line for each learning rate and number of epochs, the best first, and how to use it."""
     losses: dict[tuple, list[float]] = {}
     for result in results:
         setting = (result["learning_rate"], result["epochs"])
         losses.setdefault(setting, []).append(result["validation_loss"])
     ordered = sorted(losses.items(), key=lambda item: statistics.mean(item[1]))
-    lines = ["learning rate  epochs  seeds  loss on held-out rows, mean +- standard deviation"]
+    lines = ["learning rate  epochs  seeds  loss on held-out examples, mean +- standard deviation"]
     for (rate, epochs), values in ordered:
         deviation = f"{statistics.stdev(values):.4f}" if len(values) > 1 else "-"
         mean = statistics.mean(values)

@@ -67,7 +67,7 @@ def _compile(options: argparse.Namespace) -> str:
 
     # These imports take seconds, so bad arguments are reported before them.
     from components.models.bert.hub import resolve
-    from pipeline.config import local_config
+    from pipeline.local_config import local_config
     from pipeline.pipeline import compile_pipeline
 
     encoder = resolve(_absolute_folder(options.encoder))

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 
 from components.common.errors import InputError
-from components.data import tfrecords
 from components.data.prepare import official_files, own_files, prepare
 from components.data.readers.reader import has_alignment, reader_of
+from components.spec.data_source import SPLITS
 from components.spec.registry import load_task, task_names
 
 
@@ -29,9 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "Leave it out."
             )
         if arguments.train:
-            source = own_files(
-                task, {split: getattr(arguments, split) for split in tfrecords.SPLITS}
-            )
+            source = own_files(task, {split: getattr(arguments, split) for split in SPLITS})
         else:
             source = official_files(task, arguments.source)
         prepare(task, source, arguments.output, arguments.drop_misaligned)
@@ -67,7 +65,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="leave out examples whose answer is not at its position, instead of refusing them",
     )
     arguments = parser.parse_args(argv)
-    own = [f"--{split}" for split in tfrecords.SPLITS if getattr(arguments, split)]
+    own = [f"--{split}" for split in SPLITS if getattr(arguments, split)]
     if own and arguments.source:
         parser.error(f"--source and {own[0]} exclude each other")
     if own and not (arguments.train and arguments.eval):

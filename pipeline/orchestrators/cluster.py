@@ -4,7 +4,7 @@ import dataclasses
 
 from components.common.cache import cache_directory
 from components.common.errors import InputError
-from components.models.bert.hub import Encoder
+from components.spec.encoder import Encoder
 from components.spec.task import Task
 from pipeline.config import PipelineConfig, check_length
 

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.common.errors import InputError
-from components.models.bert.hub import Encoder
+from components.spec.encoder import Encoder
 from components.spec.task_json import task_from_json, task_to_json
 from pipeline.config import PipelineConfig
 from pipeline.runs.exit_codes import BAD_INPUT, SKIPPED

@@ -1,4 +1,4 @@
-"""One module a file format: a file to examples, in pure Python, with an error for the first bad line.
+"""One module for each file format: it reads examples, or raises an error that names the first bad line.
 
-A task names its reader; what is written of the examples stands in `components/data/tfrecords.py`.
+It is pure Python. A task names its reader; `components/data/tfrecords.py` writes the examples.
 """

@@ -16,7 +16,7 @@ _PLAIN = ("sentence1", "sentence2", "label")
 def read_official(
     folder: str, source: DataSource, head: HeadConfig
 ) -> dict[str, list[LocatedExample]]:
-    """Reads the official files: train, dev ids, test. What the dev ids name is the eval split."""
+    """Reads the official files: train, dev ids, test; the dev ids name the eval split's examples."""
     train_path, dev_path, test_path = (os.path.join(folder, file.name) for file in source.files)
     examples = dict(_read(train_path))
     dev_ids = set()
@@ -49,7 +49,7 @@ def read_file(path: str, head: HeadConfig) -> Iterator[LocatedExample]:
 
 
 def _read(path: str) -> Iterator[tuple[tuple, LocatedExample]]:
-    """Yields ids and example: the ids are the pair of sentence ids in GLUE's layout, idx otherwise."""
+    """Yields ids and example; the ids are the pair of sentence ids in GLUE's layout, else idx."""
     seen: dict[tuple, str] = {}
     for number, line in enumerate(read_table(path, (_GLUE, _PLAIN))):
         where, fields = line

@@ -1,4 +1,4 @@
-"""What a reader is: a module of this package with these functions, found by the name in a task."""
+"""What a reader is: a module of this package with these functions; a task names it."""
 
 import importlib
 import pathlib
@@ -24,13 +24,14 @@ class Reader(Protocol):
     def read_official(
         self, folder: str, source: DataSource, head: HeadConfig
     ) -> Mapping[str, list[LocatedExample]]:
-        """Reads the official files: split name -> examples. Only of a reader that has some."""
+        """Reads the official files: split name -> examples. Only a reader with such files has it."""
         ...
 
     def misalignment(self, example: Example) -> str | None:
-        """Says what is wrong with an answer that does not stand where the example says, if any is.
+        """Returns what is wrong with an answer that does not stand where the example says, or None.
 
-        Returns field and problem, or None. Only of a reader whose examples say where answers stand.
+        It names the field and the problem. Only a reader whose examples say where answers stand has
+        this function.
         """
         ...
 
@@ -56,5 +57,5 @@ def has_alignment(reader: Reader) -> bool:
 
 
 def key_of(example: Example, head: HeadConfig) -> tuple[str, ...]:
-    """What makes two examples the same: their texts, in whatever order."""
+    """Returns what makes two examples the same: their texts, in any order."""
     return tuple(sorted(str(example[name]) for name in head.text_features))

@@ -1,4 +1,4 @@
-"""SQuAD's JSON layout: articles of paragraphs of questions; text is taken as it stands."""
+"""Reads SQuAD's JSON layout: articles of paragraphs of questions; text is taken as it stands."""
 
 import codecs
 import gzip
@@ -41,11 +41,11 @@ def read_file(path: str, head: HeadConfig) -> Iterator[LocatedExample]:
 
 
 def read_questions(path: str) -> Iterator[LocatedExample]:
-    """Reads the questions of a file, one an example.
+    """Reads the questions of a file; each makes one example.
 
     An example has id, title ("" where the article has none), question and context (str), answer_text
     (list of str, all reference answers) and answer_start (list of int: where each starts in the
-    context, in Unicode code points). Whether they do start there, `misalignment` says.
+    context, in Unicode code points). `misalignment` checks that they do start there.
 
     Args:
       path: UTF-8, with or without byte order mark; plain or compressed by gzip.
@@ -76,7 +76,7 @@ def read_questions(path: str) -> Iterator[LocatedExample]:
 
 
 def misalignment(example: Example) -> str | None:
-    """What is wrong with the first answer that does not stand in the context where it should.
+    """Returns what is wrong with the first answer that does not stand where it should in the context.
 
     Args:
       example: of `read_questions`.
@@ -104,7 +104,7 @@ def misalignment(example: Example) -> str | None:
 
 
 def _walk(path: str) -> Iterator[tuple[str, dict, dict, dict]]:
-    """(JSON path of the question, article, paragraph, question) of every question."""
+    """Yields (JSON path of the question, article, paragraph, question) of every question."""
     document = _parse(path)
     if not isinstance(document, dict):
         raise InputError(f"{path}: {_shown(document)} is not an object. {_LAYOUT}")
@@ -116,7 +116,7 @@ def _walk(path: str) -> Iterator[tuple[str, dict, dict, dict]]:
 
 
 def _answers(where: str, question: dict) -> list[tuple[str, int]]:
-    """(text, start) of every answer; at least one."""
+    """Returns (text, start) of every answer; there is at least one."""
     if question.get("is_impossible"):
         problem = f"{_shown(question['is_impossible'])}, the question has no answer"
         raise bad_field(where, "is_impossible", problem, _ANSWERABLE)
@@ -130,7 +130,7 @@ def _answers(where: str, question: dict) -> list[tuple[str, int]]:
 
 
 def _members(where: str, parent: dict, field: str) -> Iterator[tuple[str, dict]]:
-    """(name, object) of every member of a list of objects."""
+    """Yields (name, object) of every member of a list of objects."""
     for index, member in enumerate(_get(where, parent, field, list)):
         name = f"{field}[{index}]"
         if not isinstance(member, dict):
@@ -149,7 +149,7 @@ def _get(where: str, parent: dict, field: str, kind: type, parent_name: str = ""
 
 
 def _text(where: str, parent: dict, field: str, parent_name: str = "") -> str:
-    """The string as it stands; it must have a UTF-8 form."""
+    """Returns the string as it stands; it must have a UTF-8 form."""
     text = _get(where, parent, field, str, parent_name)
     try:
         text.encode()
@@ -161,7 +161,7 @@ def _text(where: str, parent: dict, field: str, parent_name: str = "") -> str:
 
 
 def _filled(where: str, parent: dict, field: str) -> str:
-    """The string as it stands; it must hold more than white space."""
+    """Returns the string as it stands; it must hold more than white space."""
     text = _text(where, parent, field)
     if not text.strip():
         problem = f"{_shown(text)} is empty"
@@ -170,7 +170,7 @@ def _filled(where: str, parent: dict, field: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """The value as JSON, cut where it is long."""
+    """Writes the value as JSON, cut off where it is long."""
     text = json.dumps(value, ensure_ascii=not isinstance(value, str) or not value.isprintable())
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 

@@ -1,4 +1,4 @@
-"""Tab-separated text, taken as it is: a quotation mark is data, and no white space is touched.
+"""Reads tab-separated text as it is: a quotation mark is data, and white space stays as it stands.
 
 As a reader, it reads the columns that a classification's head names.
 """
@@ -37,11 +37,11 @@ def _class_id(line: Line, head: SequenceClassification) -> int:
 
 
 def read_table(path: str, layouts: Sequence[Sequence[str]]) -> Iterator[Line]:
-    """The lines of a file that begins with a header.
+    """Reads the lines of a file that begins with a header.
 
     Args:
       path: UTF-8, with or without byte order mark; lines end in LF or CRLF.
-      layouts: the headers there may be. The columns may stand in any order, and among others.
+      layouts: the possible headers. The columns may stand in any order, and among others.
 
     Raises:
       InputError: at the first line that is not what it should be.
@@ -63,13 +63,13 @@ def read_table(path: str, layouts: Sequence[Sequence[str]]) -> Iterator[Line]:
 
 
 def read_columns(path: str, columns: Sequence[str]) -> Iterator[Line]:
-    """The lines of a file without a header; see `read_table`."""
+    """Reads the lines of a file without a header; see `read_table`."""
     for where, line in _read_lines(path):
         yield where, _split(where, line, columns)
 
 
 def text(line: Line, field: str) -> str:
-    """The field as it stands; it must hold more than white space."""
+    """Returns the field as it stands; it must hold more than white space, else InputError."""
     where, fields = line
     if not fields[field].strip():
         raise bad_field(where, field, "empty", "Write the text or delete the line.")
@@ -77,7 +77,7 @@ def text(line: Line, field: str) -> str:
 
 
 def whole_number(line: Line, field: str, limit: int) -> int:
-    """The field as a number, 0 <= number < limit."""
+    """Returns the field as a number, 0 <= number < limit, else raises InputError."""
     where, fields = line
     if not re.fullmatch("[0-9]{1,19}", fields[field]) or int(fields[field]) >= limit:
         problem = f"{fields[field]!r} is not a whole number from 0 to {limit - 1}"
@@ -86,7 +86,7 @@ def whole_number(line: Line, field: str, limit: int) -> int:
 
 
 def bad_field(where: str, field: str, problem: str, remedy: str) -> InputError:
-    """The error for one field of one line."""
+    """Returns the error for one field of one line."""
     return InputError(f"{where}: field {field!r}: {problem}. {remedy}")
 
 

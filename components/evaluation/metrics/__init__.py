@@ -1,4 +1,4 @@
-"""The metrics of each kind of answer, in a module named as the kind.
+"""The metrics of each kind of answer, in a module that is named like the kind.
 
-How their intervals are found stands in `components/evaluation/estimators.py`.
+`components/evaluation/estimators.py` computes their intervals.
 """

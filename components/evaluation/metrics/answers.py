@@ -1,7 +1,7 @@
 """The metrics of SQuAD 1.1 as TFMA computes them: the mean over the questions of a slice.
 
-The label is the feature with the texts of all reference answers, any number of them; the prediction
-is one text. Their class names differ from all of TFMA's own, which it would take in their place.
+The label is the feature with the texts of all reference answers, any number of them; the prediction is
+one text. The class names differ from all of TFMA's own, because TFMA would use its own class instead.
 """
 
 import functools
@@ -20,10 +20,10 @@ Score = Callable[[np.ndarray, np.ndarray], float]
 
 
 class AnswerExactMatch(tfma.metrics.Metric):
-    """The share of predictions that equal one of their references once both are normalized."""
+    """The fraction of predictions that equal one of their references once both are normalized."""
 
     def __init__(self, name: str = "exact_match", code: str = ""):
-        """code: hash of what computes it, not used: it is in the config for TFX's cache to see."""
+        """Ignores `code`, a hash of what computes it, which is in the config for TFX's cache."""
         super().__init__(_mean_of(EXACT_MATCH.score), name=name)
 
 
@@ -31,27 +31,28 @@ class AnswerF1(tfma.metrics.Metric):
     """The mean F1 of predictions, each against its nearest reference."""
 
     def __init__(self, name: str = "f1", code: str = ""):
-        """code: hash of what computes it, not used: it is in the config for TFX's cache to see."""
+        """Ignores `code`, a hash of what computes it, which is in the config for TFX's cache."""
         super().__init__(_mean_of(F1.score), name=name)
 
 
 class MeanScore(beam.CombineFn):
     """The mean of a score over the questions of a slice, as one model answered them.
 
-    Where no question has weight it is 0.0, as Keras' means are.
+    It is 0.0 where no question has weight, as Keras' means are.
     """
 
     def __init__(self, score: Score, key: tfma.metrics.MetricKey, eval_config: EvalConfig):
-        """key: names the model and the output."""
+        """Keeps the score, and the key, which names the model and the output."""
         self._score, self._key, self._eval_config = score, key, eval_config
 
     def create_accumulator(self) -> tuple[float, float]:
-        """Sum of weighted scores, sum of weights."""
+        """Returns the sum of weighted scores and the sum of weights, of no question."""
         return 0.0, 0.0
 
     def add_input(
         self, accumulator: tuple[float, float], inputs: tfma.metrics.StandardMetricInputs
     ) -> tuple[float, float]:
+        """Adds one question, as TFMA hands it over."""
         ((references, prediction, weight),) = tfma.metrics.to_label_prediction_example_weight(
             inputs,
             eval_config=self._eval_config,
@@ -68,6 +69,7 @@ class MeanScore(beam.CombineFn):
     def merge_accumulators(
         self, accumulators: Iterable[tuple[float, float]]
     ) -> tuple[float, float]:
+        """Adds the sums up."""
         score_sum, weight_sum = self.create_accumulator()
         for score, weight in accumulators:
             score_sum, weight_sum = score_sum + score, weight_sum + weight
@@ -76,6 +78,7 @@ class MeanScore(beam.CombineFn):
     def extract_output(
         self, accumulator: tuple[float, float]
     ) -> dict[tfma.metrics.MetricKey, float]:
+        """Divides the sums."""
         score, weight = accumulator
         return {self._key: score / weight if weight else 0.0}
 
@@ -92,7 +95,7 @@ def _computations(
     output_name: str,
     example_weighted: bool,
 ) -> list[tfma.metrics.MetricComputation]:
-    """TFMA passes the arguments by these names."""
+    """Makes the computation of a score's mean; TFMA passes the arguments by these names."""
     key = tfma.metrics.MetricKey(
         name=name,
         model_name=model_name,

@@ -1,4 +1,4 @@
-"""Metrics of classes, all of them TFMA's or Keras' own, and what their intervals come from."""
+"""The metrics of classes, all of them TFMA's or Keras' own, and their estimators."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from components.evaluation.answer import Answer
 from components.spec.heads import SequenceClassification
 from components.spec.metrics import Metric
 
-# Least probability that the loss of an example is counted with, as in Keras.
+# The least probability in the loss of an example, as in Keras.
 _EPSILON = 1e-7
 
 
@@ -40,9 +40,9 @@ def metrics(head: SequenceClassification) -> tuple[Metric, ...]:
 
 
 def plots(head: SequenceClassification) -> tuple[Metric, ...]:
-    """Returns confusion at every threshold, and calibration, of the positive one of two classes.
+    """Returns plots of confusion at every threshold and of calibration, for the positive of two classes.
 
-    TFMA puts the two together by these names, its own; of plots with others it shows one.
+    The names are TFMA's own: under other names it would show only one of the two.
     """
     if len(head.classes) > 2:
         return ()

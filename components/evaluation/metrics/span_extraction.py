@@ -1,7 +1,7 @@
-"""How SQuAD 1.1 judges an answer, by the rules of its official evaluation script, version 1.1.
+"""The metrics of SQuAD 1.1, by the rules of its official evaluation script, version 1.1.
 
-NumPy only: a task that names these metrics is read without TensorFlow. What means them over a split
-is `components/evaluation/metrics/answers.py`.
+NumPy only: a task that names these metrics is read without TensorFlow. Their mean over a split is
+computed in `components/evaluation/metrics/answers.py`.
 """
 
 import collections
@@ -25,7 +25,7 @@ _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 
 
 def metrics(head: SpanExtraction) -> tuple[Metric, ...]:
-    """Returns the two of SQuAD, as fractions between 0 and 1, and of how many questions."""
+    """Returns SQuAD's two metrics, as fractions between 0 and 1, and the number of questions."""
     del head
     module = "components.evaluation.metrics.answers"
     exact_match, f1 = f"{__name__}.EXACT_MATCH", f"{__name__}.F1"
@@ -43,9 +43,9 @@ def judge(outputs: Mapping[str, Any], expected: Sequence[str]) -> Answer:
 
 
 def exact_match(prediction: str, references: Collection[str]) -> float:
-    """1.0 if the prediction is one of the references once all are normalized, else 0.0.
+    """Returns 1.0 if the prediction is one of the references once all are normalized, else 0.0.
 
-    Two that normalize to nothing are equal.
+    Two texts that normalize to nothing are equal.
 
     Raises:
       InputError: there is no reference.
@@ -54,9 +54,9 @@ def exact_match(prediction: str, references: Collection[str]) -> float:
 
 
 def f1(prediction: str, references: Collection[str]) -> float:
-    """The harmonic mean of precision and recall of the prediction's words; of the nearest reference.
+    """Computes the harmonic mean of the words' precision and recall, against the nearest reference.
 
-    A word counts as often as it stands in both. Without a common word the score is 0.0, and so it is
+    A word counts as often as it stands in both. Without a common word the score is 0.0. It is 0.0 too
     where both normalize to nothing, although they match exactly.
 
     Raises:
@@ -67,9 +67,9 @@ def f1(prediction: str, references: Collection[str]) -> float:
 
 @functools.lru_cache(maxsize=4096)  # an answer comes up for each metric and each slice
 def normalize_answer(text: str) -> str:
-    """Lower case, without ASCII punctuation, then without the words a, an and the; single spaces.
+    """Lower-cases a text, removes ASCII punctuation and the words a, an and the, and extra spaces.
 
-    Only ASCII punctuation goes, and nothing takes its place: "well-known" becomes "wellknown".
+    Nothing takes the place of punctuation: "well-known" becomes "wellknown".
     """
     words = _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION))
     return " ".join(words.split())
@@ -101,12 +101,14 @@ def _overlap(predicted: str, expected: str) -> float:
 class OfServed:
     """A score of what TFMA hands over: references, then one prediction, arrays of UTF-8.
 
-    What is no UTF-8 is read as U+FFFD. A class and no closure, so that Beam's workers can be sent it.
+    Bytes that are no UTF-8 are read as U+FFFD. It is a class, not a closure, so that Beam can send it to
+    its workers.
     """
 
     score: Callable[[str, Collection[str]], float]
 
     def __call__(self, references: np.ndarray, prediction: np.ndarray) -> float:
+        """Returns the score of one prediction."""
         return self.score(_text(prediction.item()), [_text(value) for value in references.flat])
 
 

@@ -13,14 +13,18 @@ import safetensors
 from components.common.errors import InputError
 from components.models.bert import network
 
-SPECIAL_PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 # Checkpoints pad the embedding table for speed, to a multiple of 128 at most. A table that has more
 # rows to spare belongs to another vocabulary.
 MAX_SPARE_ROWS = 127
 
 
 def read_config(checkpoint_dir: str) -> network.EncoderConfig:
-    """The network that config.json describes, if it is one that `network.Bert` computes."""
+    """Reads config.json: the network that it describes.
+
+    Raises:
+      InputError: it is none that `network.Bert` computes, or the file is missing or incomplete.
+    """
     path = os.path.join(checkpoint_dir, "config.json")
     if not os.path.exists(path):
         raise InputError(f"{path}: no such file. Pass the folder that `save_pretrained` wrote.")
@@ -60,35 +64,39 @@ def read_config(checkpoint_dir: str) -> network.EncoderConfig:
 
 
 def read_vocabulary(checkpoint_dir: str, vocab_size: int) -> tuple[list[str], list[str]]:
-    """The word pieces in the order of their ids, and notes, from vocab.txt or tokenizer.json."""
+    """Reads the tokens in the order of their ids, and notes, from vocab.txt or tokenizer.json.
+
+    Raises:
+      InputError: neither file has a BERT vocabulary of about `vocab_size` tokens.
+    """
     path = os.path.join(checkpoint_dir, "vocab.txt")
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
-            pieces = [line.rstrip("\n") for line in file]
+            tokens = [line.rstrip("\n") for line in file]
     else:
         path = os.path.join(checkpoint_dir, "tokenizer.json")
         model = _read_json(path).get("model", {}) if os.path.exists(path) else {}
         if model.get("type") != "WordPiece":
             raise InputError(f"{checkpoint_dir}: neither vocab.txt nor a WordPiece tokenizer.json.")
-        pieces = sorted(model["vocab"], key=model["vocab"].__getitem__)
-        if [model["vocab"][piece] for piece in pieces] != list(range(len(pieces))):
+        tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
+        if [model["vocab"][token] for token in tokens] != list(range(len(tokens))):
             raise InputError(f"{path}: the ids of the vocabulary are not 0, 1, 2 and so on.")
-    if absent := [piece for piece in SPECIAL_PIECES if piece not in pieces]:
+    if absent := [token for token in SPECIAL_TOKENS if token not in tokens]:
         raise InputError(f"{path}: no {', '.join(absent)}, so this is not a BERT vocabulary.")
-    spare = vocab_size - len(pieces)
+    spare = vocab_size - len(tokens)
     if not 0 <= spare <= MAX_SPARE_ROWS:
         raise InputError(
-            f"{path} has {len(pieces)} word pieces, but config.json says vocab_size={vocab_size}. "
+            f"{path} has {len(tokens)} tokens, but config.json says vocab_size={vocab_size}. "
             "Take the vocabulary that this checkpoint was trained with."
         )
-    return pieces, [f"The last {spare} embeddings belong to no word piece."] if spare else []
+    return tokens, [f"The last {spare} embeddings belong to no token."] if spare else []
 
 
 def read_lower_case(checkpoint_dir: str, vocabulary: list[str]) -> bool:
-    """Whether text is lower-cased, by the first of these that says so.
+    """Returns whether text is lower-cased, by the first of these that says so.
 
     `do_lower_case` in tokenizer_config.json; the normalizer in tokenizer.json; the vocabulary, which
-    is of lower-cased text when no word piece but the [MARKED] ones has an upper-case letter.
+    is of lower-cased text when no token but the [BRACKETED] ones has an upper-case letter.
     """
     path = os.path.join(checkpoint_dir, "tokenizer_config.json")
     stated = _read_json(path).get("do_lower_case") if os.path.exists(path) else None
@@ -141,15 +149,20 @@ class Checkpoint:
             raise InputError(f"{path} cannot be read: {error}. Download it again.") from None
 
     def num_layers(self) -> int:
-        """How many layers have tensors."""
+        """Counts the layers that have tensors."""
         pattern = re.compile(re.escape(self._prefix) + r"encoder\.layer\.(\d+)\.")
         return 1 + max((int(m[1]) for n in self._holders if (m := pattern.match(n))), default=-1)
 
     def has(self, name: str) -> bool:
+        """Whether there is a tensor of that name."""
         return self._prefix + name in self._holders
 
     def read(self, names: Sequence[str], shape: tuple[int, ...]) -> np.ndarray:
-        """The tensor with the first of these names that there is, as float32 of this shape."""
+        """Reads the tensor with the first of these names that exists, as float32 of this shape.
+
+        Raises:
+          InputError: there is none, or its shape is another.
+        """
         name = next((name for name in names if self.has(name)), None)
         if name is None:
             raise InputError(f"{self.path}: the tensor {self._prefix}{names[0]} is missing.")

@@ -1,4 +1,4 @@
-"""Hugging Face BERT checkpoint -> SavedModel with TF Hub's interface. Needs no PyTorch."""
+"""Converts a Hugging Face BERT checkpoint to a SavedModel with TF Hub's interface, without PyTorch."""
 
 import dataclasses
 import os
@@ -44,7 +44,7 @@ _LEAVES = {
 
 @dataclasses.dataclass(frozen=True)
 class Conversion:
-    """What was written.
+    """What a conversion wrote.
 
     Attributes:
       path: of the SavedModel.
@@ -94,7 +94,11 @@ def convert(checkpoint_dir: str, output_dir: str) -> Conversion:
 def read_weights(
     checkpoint: checkpoints.Checkpoint, config: network.EncoderConfig
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Every weight by our name, and notes. A pooler that is missing is drawn afresh."""
+    """Reads every weight, by our name, and returns notes too; draws a missing pooler afresh.
+
+    Raises:
+      InputError: the checkpoint does not hold what its config.json says.
+    """
     if (found := checkpoint.num_layers()) != config.num_layers:
         raise InputError(
             f"{checkpoint.path} has {found} layers, config.json says {config.num_layers}."
@@ -114,7 +118,7 @@ def read_weights(
 def _read_weight(
     checkpoint: checkpoints.Checkpoint, name: str, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """One weight by our name; a kernel is transposed, as PyTorch keeps [outputs, inputs]."""
+    """Reads one weight by our name; transposes a kernel, as PyTorch keeps [outputs, inputs]."""
     modules, leaf = _modules(name)
     part_shape = (*shape[:-1], shape[-1] // len(modules))
     if leaf == "kernel":
@@ -126,7 +130,7 @@ def _read_weight(
 
 
 def to_huggingface(name: str, value: np.ndarray) -> dict[str, np.ndarray]:
-    """The inverse: our weight by our name -> Hugging Face's by theirs."""
+    """Turns one of our weights back into Hugging Face's, by their names."""
     modules, leaf = _modules(name)
     parts = np.split(value, len(modules), axis=-1)
     return {
@@ -136,7 +140,7 @@ def to_huggingface(name: str, value: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _modules(name: str) -> tuple[list[str], str]:
-    """Hugging Face's modules that our weight stands for, and the last part of our name."""
+    """Returns Hugging Face's modules that our weight stands for, and the last part of our name."""
     part, leaf = name.rsplit("/", 1)
     if match := re.fullmatch(r"transformer/layer_(\d+)/(.*)", part):
         return [f"encoder.layer.{match[1]}.{module}" for module in _LAYER_PARTS[match[2]]], leaf

@@ -1,10 +1,8 @@
-"""From what the user calls an encoder to a folder that was checked: preset, TF Hub URL or path."""
+"""Finds the encoder that the user names by preset, TF Hub URL or path, and checks it."""
 
 import contextlib
-import dataclasses
 import difflib
 import hashlib
-import json
 import os
 import socket
 import threading
@@ -13,51 +11,25 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+import tensorflow as tf
+import tensorflow_hub
+
 from components.common.cache import cache_directory
 from components.common.errors import InputError
 from components.models.bert.inspection import content_sha256, first_line, remembered_facts
 from components.models.bert.presets import DEFAULT_ENCODER, PRESETS, Wheel, converted
+from components.spec.encoder import Encoder
 
 NETWORK_TIMEOUT_SECONDS = 15
 
 _Result = TypeVar("_Result")
 
 
-@dataclasses.dataclass(frozen=True)
-class Encoder:
-    """An encoder that was found, loaded once and seen to work.
-
-    Attributes:
-      handle: what the user called it.
-      path: folder of the SavedModel, absolute, or gs://.
-      sha256: of the content, see `content_sha256`.
-      vocab_file: path of the vocabulary inside.
-      lower_case: whether text is lower-cased before it is looked up there.
-      hidden_size: width of pooled_output and sequence_output.
-      max_positions: word pieces of the longest row, None where the SavedModel does not show it.
-    """
-
-    handle: str
-    path: str
-    sha256: str
-    vocab_file: str
-    lower_case: bool
-    hidden_size: int
-    max_positions: int | None
-
-    def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Encoder":
-        return cls(**json.loads(text))
-
-
 def resolve(handle: str) -> Encoder:
-    """Finds an encoder, fetching it if need be, and checks that it is one.
+    """Finds an encoder, downloads it if it is not here, and checks that it is one.
 
-    The content is hashed each time. Loading a big SavedModel is slow, so what loading showed is
-    remembered by that hash.
+    The content is hashed each time. Loading a big SavedModel is slow, so the result of the check is
+    kept in the cache under that hash.
 
     Args:
       handle: a key of `PRESETS`, an http(s) URL that speaks TF Hub's protocol, or the path of a
@@ -74,7 +46,7 @@ def resolve(handle: str) -> Encoder:
 
 
 def _locate(handle: str) -> str:
-    """The folder of the SavedModel that a handle stands for."""
+    """Returns the folder of the SavedModel that a handle stands for."""
     target = PRESETS.get(handle, handle)
     if isinstance(target, Wheel):
         try:
@@ -98,8 +70,6 @@ def _locate(handle: str) -> str:
 def _is_saved_model(handle: str, path: str) -> bool:
     if "://" not in path:
         return os.path.isfile(os.path.join(path, "saved_model.pb"))
-    import tensorflow as tf
-
     try:
         # Where there is no network or no permission, the file system tries for minutes.
         return _within(
@@ -134,12 +104,10 @@ def _not_found_message(handle: str, path: str) -> str:
 
 
 def _download(handle: str, url: str) -> str:
-    """The folder into which tensorflow_hub downloads `url`, unless it is there already."""
+    """Downloads `url` by tensorflow_hub unless it is there already, and returns its folder."""
     cache = os.environ.get("TFHUB_CACHE_DIR") or str(cache_directory() / "tfhub")
     try:
         with _hub_environment(cache):
-            import tensorflow_hub
-
             if not os.path.isdir(os.path.join(cache, hashlib.sha1(url.encode()).hexdigest())):
                 _look_up_host(url)
             return tensorflow_hub.resolve(url)
@@ -154,7 +122,7 @@ def _download(handle: str, url: str) -> str:
 
 @contextlib.contextmanager
 def _hub_environment(cache: str) -> Iterator[None]:
-    """tensorflow_hub reads its cache folder from the environment and sets no timeout of its own."""
+    """Sets tensorflow_hub's cache folder, which it reads from the environment, and a timeout."""
     before, timeout = os.environ.get("TFHUB_CACHE_DIR"), socket.getdefaulttimeout()
     os.environ["TFHUB_CACHE_DIR"] = cache
     socket.setdefaulttimeout(NETWORK_TIMEOUT_SECONDS)
@@ -174,7 +142,7 @@ def _look_up_host(url: str) -> None:
 
 
 def _within(seconds: float, function: Callable[[], _Result]) -> _Result:
-    """What function() returns or raises, or TimeoutError."""
+    """Returns what function() returns, raises what it raises, or raises TimeoutError."""
     outcome: dict[str, Any] = {}
 
     def run() -> None:

@@ -8,21 +8,22 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+import tensorflow as tf
+import tensorflow_hub
+
 from components.common.errors import InputError
 from components.common.files import file_sha256, write_atomic
 
-FACTS_VERSION = (
-    1  # Raise it when `inspect` looks at more, so that what is known is looked at again.
-)
-# Beside being callable.
+# Raise it when `inspect` looks at more, so that known encoders are inspected again.
+FACTS_VERSION = 1
+# What an encoder must have, beside being callable.
 REQUIRED_ATTRIBUTES = ("variables", "trainable_variables", "vocab_file", "do_lower_case")
 
 
 def content_sha256(path: str) -> str:
-    """SHA-256 over the names and bytes of saved_model.pb, variables/ and assets/.
+    """Returns the SHA-256 over the names and bytes of saved_model.pb, variables/ and assets/.
 
-    Not over fingerprint.pb and whatever else lies there: the same encoder gets the same hash
-    wherever it is copied to.
+    fingerprint.pb and other files do not count: a copy of an encoder has the same hash.
     """
     total = hashlib.sha256()
     names, opener = _files(path)
@@ -33,10 +34,8 @@ def content_sha256(path: str) -> str:
 
 
 def _files(path: str) -> tuple[list[str], Callable[..., Any]]:
-    """The relative name of every file that counts, and what opens them."""
+    """Returns the relative names of the files that count, and the function that opens them."""
     if "://" in path:
-        import tensorflow as tf
-
         walk, opener = tf.io.gfile.walk, tf.io.gfile.GFile
     else:
         walk, opener = os.walk, open
@@ -53,8 +52,6 @@ def inspect(handle: str, path: str) -> dict[str, Any]:
     Raises:
       InputError: it cannot be loaded, or lacks a part of TF Hub's interface for BERT encoders.
     """
-    import tensorflow_hub
-
     try:
         model = tensorflow_hub.load(path)
     except Exception as error:  # Whatever TensorFlow raises, the SavedModel is of no use.
@@ -78,11 +75,9 @@ def inspect(handle: str, path: str) -> dict[str, Any]:
 
 
 def _hidden_size(handle: str, model: Callable[..., Any]) -> int:
-    """Runs the encoder on one row and reads the width of its answer."""
-    import tensorflow as tf
-
-    row = tf.ones([1, 8], tf.int32)
-    inputs = {"input_word_ids": row, "input_mask": row, "input_type_ids": row}
+    """Runs the encoder on one sequence and reads the width of its output."""
+    ones = tf.ones([1, 8], tf.int32)
+    inputs = {"input_word_ids": ones, "input_mask": ones, "input_type_ids": ones}
     try:
         outputs = model(inputs, training=False)
         pooled, sequence = outputs["pooled_output"], outputs["sequence_output"]
@@ -106,7 +101,7 @@ def _not_an_encoder(handle: str, reason: str) -> InputError:
 
 
 def remembered_facts(handle: str, path: str, sha256: str, cache: pathlib.Path) -> dict[str, Any]:
-    """`inspect(handle, path)`, from the cache where content of this hash was inspected before."""
+    """Returns `inspect(handle, path)`, from the cache if this content was inspected before."""
     file = cache / "facts" / f"{sha256}-{FACTS_VERSION}.json"
     with contextlib.suppress(OSError, ValueError):
         return json.loads(file.read_text())
@@ -117,5 +112,5 @@ def remembered_facts(handle: str, path: str, sha256: str, cache: pathlib.Path) -
 
 
 def first_line(error: BaseException) -> str:
-    """An error in one line, for a message."""
+    """Writes an error in one line, for a message."""
     return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -26,14 +26,14 @@ class Dropout:
         self._roundings = iter(tf.unstack(tf.random.stateless_uniform([sites], key)))
 
     def __call__(self, x: tf.Tensor, rate: float) -> tf.Tensor:
-        """Any shape -> the same shape, `rate` of it 0, the rest larger by 1 / (1 - rate)."""
+        """Drops elements of a tensor of any shape: a fraction `rate` is 0, the rest / (1 - rate)."""
         if rate == 0:
             return x
         kept, scale = self.draw(tf.shape(x), rate)
         return x * (tf.cast(kept, x.dtype) * scale)
 
     def draw(self, shape: tf.Tensor, rate: float) -> tuple[tf.Tensor, tf.Tensor]:
-        """What is kept, bool [*shape], and by how much the kept gets larger, float32 []."""
+        """Draws what is kept, bool [*shape], and the factor for what is kept, float32 []."""
         size = tf.reduce_prod(shape)
         words = tf.random.stateless_uniform(
             [(size + 7) // 8], next(self._seeds), minval=None, maxval=None, dtype=tf.uint64
@@ -44,7 +44,7 @@ class Dropout:
 
 
 def dropout_state() -> tuple[tf.Variable, tf.Variable]:
-    """The seed of a `Dropout` and the number of its call, int64 [] each.
+    """Makes the variables for a `Dropout`'s seed and the number of its call, int64 [] each.
 
     Replicas share the seed, and each counts its own calls, from where `separate_replicas` starts it.
     """
@@ -59,13 +59,13 @@ def dropout_state() -> tuple[tf.Variable, tf.Variable]:
 
 
 def droppers(model: tf.keras.Model) -> list:
-    """What in the model has a `dropout_state`: heads, and encoders that this project made."""
+    """Lists what has a `dropout_state` in the model: heads, and encoders that this project made."""
     items = [getattr(layer, "resolved_object", layer) for layer in model.layers]
     return [item for item in items if hasattr(item, "dropout_seed")]
 
 
 def separate_replicas(model: tf.keras.Model) -> None:
-    """Gives each replica masks of its own; the first one's stay what they are."""
+    """Gives each replica its own dropout masks; those of the first replica stay as they are."""
     strategy = model.distribute_strategy
 
     def on_replica():
@@ -91,13 +91,14 @@ class HeadDropout(tf.keras.layers.Layer):
         self.dropout_seed, self.dropout_calls = dropout_state()
 
     def call(self, x, training=None):
+        """Drops elements of x in training; returns x itself otherwise."""
         if not training:
             return x
         return Dropout(self.dropout_seed, self.dropout_calls.assign_add(1), sites=1)(x, self._rate)
 
 
 def dense(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """x @ kernel + bias; the gradient of the bias, too, is a matrix product, which is faster than a sum.
+    """Computes x @ kernel + bias; the bias' gradient is a matrix product too, faster than a sum.
 
     Args:
       x: [rows, inputs].
@@ -124,22 +125,22 @@ def dense(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
 
 
 def gelu(x: tf.Tensor) -> tf.Tensor:
-    """x * P(X <= x), X standard normal (Hendrycks and Gimpel, 2016), with its gradient by hand.
+    """Computes x * P(X <= x), X standard normal, for any shape, with its gradient by hand.
 
-    Any shape -> the same shape.
+    From Hendrycks and Gimpel, 2016.
     """
 
     @tf.custom_gradient
     def activate(x):
         scaled = x * math.sqrt(0.5)
-        share = 0.5 + 0.5 * tf.math.erf(scaled)
+        probability = 0.5 + 0.5 * tf.math.erf(scaled)
 
         def gradient(upstream):
             # The density at x is exp(-scaled^2) / sqrt(2 pi).
             density = tf.exp(-0.5 * math.log(math.pi) - tf.square(scaled))
-            return upstream * (share + scaled * density)
+            return upstream * (probability + scaled * density)
 
-        return x * share, gradient
+        return x * probability, gradient
 
     return activate(x)
 
@@ -152,14 +153,14 @@ def attention(
     dropout: Dropout | None,
     rate: float,
 ) -> tf.Tensor:
-    """Attention (Vaswani et al., 2017), with its gradient by hand: fewer passes over the weights.
+    """Computes attention (Vaswani et al., 2017); its gradient by hand needs fewer passes over memory.
 
     Args:
       query: [batch, heads, length, size], scaled.
       key, value: of the same shape.
       mask: added to the scores, [batch, 1, 1, length].
       dropout: None where there is none.
-      rate: share of the weights that is dropped.
+      rate: fraction of the weights that is dropped.
 
     Returns:
       [batch, heads, length, size].
@@ -194,7 +195,7 @@ def attention(
 
 
 def layer_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """Layer normalization (Ba et al., 2016), with its gradient by hand: half the passes over memory.
+    """Normalizes layers (Ba et al., 2016); its gradient by hand needs half the passes over memory.
 
     Args:
       x: [rows, width].
@@ -232,9 +233,8 @@ def layer_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) 
 class LayerNormalization(tf.keras.layers.Layer):
     """`layer_norm` as a Keras layer, over the last of two axes.
 
-    Keras' own runs as a fused batch normalization of one channel a row, and oneDNN's kernel for that
-    writes past the end of its buffers (TensorFlow 2.16): now and then the process dies of it, at any
-    later time.
+    Keras' own runs as a fused batch normalization of one channel a row. oneDNN's kernel for that writes
+    past the end of its buffers (TensorFlow 2.16), and now and then the process dies of it later.
     """
 
     def __init__(self, epsilon: float = 1e-3):
@@ -243,8 +243,10 @@ class LayerNormalization(tf.keras.layers.Layer):
         self._epsilon = epsilon
 
     def build(self, shape):
+        """Makes the scale and the shift."""
         self.gamma = self.add_weight("gamma", shape[-1:], initializer="ones")
         self.beta = self.add_weight("beta", shape[-1:], initializer="zeros")
 
     def call(self, x):
+        """Normalizes x [rows, width]; see `layer_norm`."""
         return layer_norm(x, self.gamma, self.beta, self._epsilon)

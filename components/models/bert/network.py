@@ -3,8 +3,8 @@
 The weights live in one flat mapping from names to arrays. Names are those of TF Hub's encoders, so
 that both look the same to the optimizer, but that query, key and value share one matrix. Shapes:
 
-    B  rows of a batch        H  hidden size
-    T  word pieces of a row   N  attention heads
+    B  sequences of a batch   H  hidden size
+    T  tokens of a sequence   N  attention heads
 """
 
 import dataclasses
@@ -29,16 +29,16 @@ INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
 
 @dataclasses.dataclass(frozen=True)
 class EncoderConfig:
-    """Everything about a BERT network but its weights.
+    """Everything about a BERT network except its weights.
 
     Attributes:
-      vocab_size: word pieces.
+      vocab_size: tokens of the vocabulary.
       hidden_size: width of a hidden state; a multiple of `num_heads`.
       num_layers: transformer layers.
       num_heads: attention heads of a layer.
       intermediate_size: width inside the feed-forward part of a layer.
-      max_positions: word pieces of the longest row.
-      type_vocab_size: segments that a row may have.
+      max_positions: tokens of the longest sequence.
+      type_vocab_size: segments that a sequence may have.
       layer_norm_epsilon: added to the variance.
       dropout: probability of dropping a hidden unit, in training.
       attention_dropout: the same for an attention weight.
@@ -59,7 +59,7 @@ class EncoderConfig:
 
 
 def variable_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every weight, in the order of the forward pass."""
+    """Returns the name and shape of every weight, in the order of the forward pass."""
     hidden, inner = config.hidden_size, config.intermediate_size
     shapes: dict[str, tuple[int, ...]] = {
         "word_embeddings/embeddings": (config.vocab_size, hidden),
@@ -89,7 +89,7 @@ def variable_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
 
 
 def initial_value(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """A weight as BERT starts with: normal, deviation 0.02, cut at two; scales 1 and biases 0."""
+    """Draws a weight as BERT starts: normal, deviation 0.02, cut at two; scales are 1, biases 0."""
     if not name.endswith(("/kernel", "/embeddings")):
         return np.full(shape, 1.0 if name.endswith("/gamma") else 0.0, np.float32)
     value = rng.standard_normal(shape, np.float32)
@@ -107,7 +107,8 @@ class Bert(tf.Module):
     Attributes:
       config: see `EncoderConfig`.
       weights: the variables by name, as `variable_shapes` names them.
-      dropout_seed, dropout_calls: int64 []; other masks for each pair. A call in training counts up.
+      dropout_seed, dropout_calls: int64 []; each pair of values has its own masks. A call in training
+        adds 1 to `dropout_calls`.
     """
 
     def __init__(self, config: EncoderConfig, values: Mapping[str, np.ndarray]):
@@ -122,10 +123,10 @@ class Bert(tf.Module):
     def __call__(
         self, inputs: Mapping[str, tf.Tensor], training: bool = False
     ) -> dict[str, tf.Tensor | list[tf.Tensor]]:
-        """Encodes a batch of packed rows.
+        """Encodes a batch of packed sequences.
 
         Args:
-          inputs: "input_word_ids", "input_mask" (1 where there is a word piece, else 0) and
+          inputs: "input_word_ids", "input_mask" (1 where there is a token, else 0) and
             "input_type_ids", each int32 [B, T].
           training: whether dropout is on.
 
@@ -157,7 +158,7 @@ class Bert(tf.Module):
         return Dropout(self.dropout_seed.read_value(), call, sites=1 + 3 * self.config.num_layers)
 
     def _embed(self, inputs: Mapping[str, tf.Tensor], length: tf.Tensor) -> tf.Tensor:
-        """Three int32 [B, T] -> [B*T, H]."""
+        """Embeds three inputs, int32 [B, T] -> [B*T, H]."""
         # From its value: a variable that rows are gathered from is copied whenever it is read later.
         vocabulary = tf.convert_to_tensor(self.weights["word_embeddings/embeddings"])
         words = tf.gather(vocabulary, inputs["input_word_ids"])
@@ -167,7 +168,7 @@ class Bert(tf.Module):
         return self._layer_norm("embeddings/layer_norm", rows)
 
     def _layer(self, name: str, rows, mask, batch, length, dropout) -> tf.Tensor:
-        """One transformer layer: [B*T, H] -> [B*T, H]; `mask` is [B, 1, 1, T]."""
+        """Computes one transformer layer, [B*T, H] -> [B*T, H]; `mask` is [B, 1, 1, T]."""
         attended = self._attention(f"{name}/self_attention", rows, mask, batch, length, dropout)
         rows = self._layer_norm(f"{name}/self_attention_layer_norm", rows + attended)
         inner = ACTIVATIONS[self.config.hidden_act](self._dense(f"{name}/intermediate", rows))
@@ -175,7 +176,7 @@ class Bert(tf.Module):
         return self._layer_norm(f"{name}/output_layer_norm", rows + update)
 
     def _attention(self, name: str, rows, mask, batch, length, dropout) -> tf.Tensor:
-        """Multi-head self-attention: [B*T, H] -> [B*T, H]."""
+        """Computes multi-head self-attention, [B*T, H] -> [B*T, H]."""
         hidden_size, heads = self.config.hidden_size, self.config.num_heads
         size = hidden_size // heads
         together = self._dense(f"{name}/query_key_value", rows)
@@ -191,11 +192,11 @@ class Bert(tf.Module):
         return dropout(x, self.config.dropout) if dropout else x
 
     def _dense(self, name: str, x: tf.Tensor) -> tf.Tensor:
-        """[rows, inputs] -> [rows, outputs]."""
+        """Applies the dense layer of that name, [rows, inputs] -> [rows, outputs]."""
         return dense(x, self.weights[f"{name}/kernel"], self.weights[f"{name}/bias"])
 
     def _layer_norm(self, name: str, x: tf.Tensor) -> tf.Tensor:
-        """[rows, H] -> [rows, H]."""
+        """Applies the layer normalization of that name, [rows, H] -> [rows, H]."""
         gamma, beta = self.weights[f"{name}/gamma"], self.weights[f"{name}/beta"]
         return layer_norm(x, gamma, beta, self.config.layer_norm_epsilon)
 
@@ -212,7 +213,7 @@ def save(
     Args:
       config: the network.
       values: the weights, by the names and in the shapes of `variable_shapes(config)`.
-      vocabulary: the word pieces, in the order of their ids.
+      vocabulary: the tokens, in the order of their ids.
       lower_case: whether the vocabulary is made of lower-cased text.
       directory: where to write; must not hold a SavedModel yet.
     """
@@ -220,7 +221,7 @@ def save(
 
     @tf.function
     def call(inputs, training=False, mask=None):
-        del mask  # Keras passes one; rows carry their own.
+        del mask  # Keras passes one; sequences carry their own.
         return bert(inputs, training)
 
     spec = {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in INPUTS}
@@ -238,6 +239,6 @@ def save(
     with tempfile.TemporaryDirectory() as scratch:
         vocab_file = os.path.join(scratch, "vocab.txt")
         with open(vocab_file, "w", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"{piece}\n" for piece in vocabulary)
+            file.writelines(f"{token}\n" for token in vocabulary)
         root.vocab_file = tf.saved_model.Asset(vocab_file)
         tf.saved_model.save(root, directory)

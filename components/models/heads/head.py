@@ -1,4 +1,4 @@
-"""What a head is: the part of the model that is the kind of answer, and how it is found.
+"""What a head is: the part of the model that makes one kind of answer, and how it is found.
 
 B  examples or sequences of a batch      T  tokens of a sequence
 """
@@ -21,7 +21,7 @@ Apply = Callable[[Sequences, Callable[[dict, tf.Tensor], Any], Any], Any]
 
 
 class Head(Protocol):
-    """From examples to what the encoder reads, and from its output to answers.
+    """Turns examples into what the encoder reads, and the encoder's output into answers.
 
     Attributes:
       config: what it was built from.
@@ -30,7 +30,7 @@ class Head(Protocol):
     config: Any
 
     def targets(self, raw: Features, tokens: Features) -> dict[str, tf.Tensor]:
-        """Makes the features that Transform stores beside the tokens, for training alone.
+        """Makes the features that Transform stores beside the tokens, for training only.
 
         Args:
           raw: raw features, as `schema/<task>.pbtxt` shapes them.
@@ -42,13 +42,13 @@ class Head(Protocol):
         ...
 
     def is_trainable(self, features: Features) -> tf.Tensor:
-        """Says which of the stored examples can be trained on: bool [B]."""
+        """Returns which of the stored examples can be trained on, bool [B]."""
         ...
 
     def training_features(
         self, features: Features, vocabulary: Vocabulary, hyperparameters: Any
     ) -> tuple[Sequences, tf.Tensor]:
-        """Packs stored examples.
+        """Packs stored examples into sequences and their targets.
 
         Args:
           features: what Transform stored.
@@ -63,11 +63,15 @@ class Head(Protocol):
     def network(
         self, inputs: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tensor], dropout: float
     ) -> tf.Tensor:
-        """Builds the layers from the encoder's inputs [B, T] and outputs to logits, float32 [B, ...]."""
+        """Builds the layers that turn the encoder's inputs [B, T] and outputs into logits.
+
+        Returns:
+          float32 [B, ...].
+        """
         ...
 
     def loss(self, targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Computes the mean over the batch, float32 []."""
+        """Computes the mean loss of the batch, float32 []."""
         ...
 
     def answers(
@@ -93,6 +97,6 @@ class Head(Protocol):
 
 
 def build_head(config: HeadConfig) -> Head:
-    """Builds the head of a config, of the module that is named as the config's kind."""
+    """Builds the head of a config, from the module that is named like the config's kind."""
     module = importlib.import_module(head_module(config))
     return cast(Head, module.Head(config))

@@ -16,7 +16,7 @@ class Head:
     """A softmax over classes, from the encoder's view of one text or two."""
 
     def __init__(self, config: SequenceClassification):
-        """Keeps what it answers; there are no weights yet."""
+        """Keeps the config; the weights come with `network`."""
         self.config = config
 
     def targets(self, raw: Features, tokens: Features) -> dict[str, tf.Tensor]:
@@ -26,13 +26,13 @@ class Head:
         return {label: raw[label]}
 
     def is_trainable(self, features: Features) -> tf.Tensor:
-        """Says that every example can be trained on."""
+        """Returns True for every example, bool [B]."""
         return tf.ones_like(features[self.config.label_feature], tf.bool)
 
     def training_features(
         self, features: Features, vocabulary: Vocabulary, hyperparameters: Hyperparameters
     ) -> tuple[Sequences, tf.Tensor]:
-        """Packs one sequence an example; targets: int64 [B]."""
+        """Packs one sequence for each example; the targets are int64 [B]."""
         sequences = self._pack(features, vocabulary, hyperparameters)
         return sequences, features[self.config.label_feature]
 
@@ -47,12 +47,12 @@ class Head:
     def network(
         self, inputs: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tensor], dropout: float
     ) -> tf.Tensor:
-        """Builds the layers to the logits, float32 [B, classes].
+        """Builds the layers that end in the logits, float32 [B, classes].
 
         Beside the last state of [CLS], the head sees the mean state u of one text; of two texts, how
         their mean states u and v differ: |u - v| and u * v (https://arxiv.org/abs/1908.10084, section
-        3). All are normalized, and the head starts from zero, so that no first guess of its own has to
-        be unlearned. The encoder's pooler is left out: MiniLM-L6's was never trained.
+        3). All are normalized. The head starts from zero, so that training has no random first guess
+        to undo. The encoder's pooler is left out: MiniLM-L6's was never trained.
         """
         states = outputs["sequence_output"]
         if len(self.config.text_features) == 1:

@@ -20,7 +20,7 @@ class Head:
     """The likeliest legal span over all windows of a context."""
 
     def __init__(self, config: SpanExtraction):
-        """Keeps what it answers; there are no weights yet."""
+        """Keeps the config; the weights come with `network`."""
         self.config = config
         self._question, self._context = config.text_features
 
@@ -48,15 +48,15 @@ class Head:
         }
 
     def is_trainable(self, features: Features) -> tf.Tensor:
-        """Says whose first reference answer begins and ends with a token: bool [B]."""
+        """Returns where the first reference answer begins and ends with a token, bool [B]."""
         return features["answer_first"] >= 0
 
     def training_features(
         self, features: Features, vocabulary: Vocabulary, hyperparameters: SpanHyperparameters
     ) -> tuple[Sequences, tf.Tensor]:
-        """Packs windows; targets: int32 [windows, 2], where the answer starts and ends.
+        """Packs windows; the targets are int32 [windows, 2], where the answer starts and ends.
 
-        They are 0, [CLS], in a window without it.
+        In a window without the answer both are 0, the position of [CLS].
         """
         windows = self._windows(features, vocabulary, hyperparameters)
         ends = tf.stack([features["answer_first"], features["answer_last"]], axis=1)
@@ -79,9 +79,10 @@ class Head:
     def network(
         self, inputs: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tensor], dropout: float
     ) -> tf.Tensor:
-        """Builds the layers to the logits of a token starting and ending the answer, float32 [B, T, 2].
+        """Builds the layers that end in the logits, float32 [B, T, 2].
 
-        Only [CLS] and the context can: the rest is at -1e9.
+        They say of each token whether the answer starts and ends with it. Only [CLS] and tokens of the
+        context can be either: the others are at -1e9.
         """
         logits = tf.keras.layers.Dense(
             2,
@@ -113,7 +114,7 @@ class Head:
         vocabulary: Vocabulary,
         hyperparameters: SpanHyperparameters,
     ) -> dict[str, tf.Tensor]:
-        """Finds the likeliest span of each context, and those that came next.
+        """Finds the N_BEST likeliest spans of each context.
 
         A span's score is its start logit plus its end logit, the highest over the windows that hold
         it. Probabilities are a softmax over the scores of the N_BEST spans.
@@ -196,8 +197,8 @@ def merge_windows(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Finds the N_BEST likeliest spans of each context, by score, then by start, then by length.
 
-    A span that several windows hold counts once, with its highest score. What it takes is in
-    `best_spans` of each window: a span among a context's best is among the best of its window.
+    A span that several windows hold counts once, with its highest score. The best spans of each window
+    are enough: a span that is among a context's best is among the best of its window.
 
     Args:
       scores, spans: of `best_spans`, [windows, N_BEST].
@@ -236,27 +237,27 @@ def merge_windows(
 
 
 def _context(inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    """Is 1 where a sequence holds a token of its second segment, [SEP] left out: int32 [B, T]."""
+    """Returns 1 where a sequence has a token of its second segment, without [SEP]: int32 [B, T]."""
     second = inputs["input_type_ids"]
     return second * tf.pad(second[:, 1:], [[0, 0], [0, 1]])
 
 
 def _first(values: tf.SparseTensor, missing: Any) -> tf.Tensor:
     """Takes the first value of each example of a SparseTensor [B, (values)]."""
-    rows = values.dense_shape[0]
-    first = tf.sparse.slice(values, [0, 0], tf.stack([rows, 1]))
-    dense = tf.sparse.to_dense(tf.sparse.reset_shape(first, tf.stack([rows, 1])), missing)
+    n_examples = values.dense_shape[0]
+    first = tf.sparse.slice(values, [0, 0], tf.stack([n_examples, 1]))
+    dense = tf.sparse.to_dense(tf.sparse.reset_shape(first, tf.stack([n_examples, 1])), missing)
     return tf.reshape(dense, [-1])
 
 
 def _position_of(offsets: tf.RaggedTensor, wanted: tf.Tensor) -> tf.Tensor:
-    """Finds where ragged offsets [B, (tokens)] hold the wanted one, int64 [B]; -1: nowhere."""
+    """Finds where ragged offsets [B, (tokens)] hold the wanted one, int64 [B]; -1 for nowhere."""
     # By hand: comparing ragged tensors takes a second to trace, and a dense one would be as wide as the
     # longest text.
-    row, count = offsets.value_rowids(), tf.size(offsets.flat_values, tf.int64)
-    position = tf.range(count) - tf.gather(offsets.row_starts(), row)
-    found = tf.where(tf.equal(offsets.flat_values, tf.gather(wanted, row)), position, -1)
-    return tf.maximum(tf.math.unsorted_segment_max(found, row, offsets.nrows()), -1)
+    example, count = offsets.value_rowids(), tf.size(offsets.flat_values, tf.int64)
+    position = tf.range(count) - tf.gather(offsets.row_starts(), example)
+    found = tf.where(tf.equal(offsets.flat_values, tf.gather(wanted, example)), position, -1)
+    return tf.maximum(tf.math.unsorted_segment_max(found, example, offsets.nrows()), -1)
 
 
 def _gather_flat(ragged: tf.RaggedTensor, index: tf.Tensor) -> tf.Tensor:

@@ -68,7 +68,7 @@ def test_own_files_become_records(tmp_path, own, capsys):
     ]
     assert tfrecords.check_records(str(output), SCHEMA) == {"train": 3, "eval": 2, "test": 2}
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
-        ["split", "rows", "label", "0", "label", "1", "files"],
+        ["split", "examples", "label", "0", "label", "1", "files"],
         ["train", "3", "1", "2", "1"],
         ["eval", "2", "1", "1", "1"],
         ["test", "2", "1", "1", "1"],
@@ -112,7 +112,7 @@ def test_without_files_the_cache_is_looked_into(tmp_path, vouched, monkeypatch):
 
 
 def test_rows_are_spread_over_files(tmp_path, own, monkeypatch):
-    monkeypatch.setattr(tfrecords, "_ROWS_A_FILE", 2)
+    monkeypatch.setattr(tfrecords, "_EXAMPLES_A_FILE", 2)
     assert prepare_command.main(own) == 0
     folder = tmp_path / "data" / "mrpc" / "train"
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -170,8 +170,8 @@ def test_what_changed_is_written_again(tmp_path, own, monkeypatch, change):
         ("train", None, ["--train", "no such file"]),
         ("eval", None, ["--eval", "no such file"]),
         ("train", [], [":1:", "header", "sentence1"]),
-        ("train", [HEADER], ["train split has no rows"]),
-        ("eval", [HEADER], ["eval split has no rows"]),
+        ("train", [HEADER], ["train split has no examples"]),
+        ("eval", [HEADER], ["eval split has no examples"]),
         ("train", [*TRAIN, "k\tl"], [":5:", "'label'", "2 of 3 columns"]),
         ("eval", [*EVAL, "k\t \t1"], [":4:", "'sentence2'", "empty"]),
         ("eval", [*EVAL, "k\tl\tyes"], [":4:", "'label'", "'yes'"]),
@@ -307,7 +307,7 @@ def test_a_task_without_classes_and_with_lists(tmp_path, capsys):
             **{"answers": [b"a", b"b"], "starts": [1, 2], "scores": [0.5]},
         }
     ]
-    assert capsys.readouterr().out.splitlines()[0].split() == ["split", "rows", "files"]
+    assert capsys.readouterr().out.splitlines()[0].split() == ["split", "examples", "files"]
 
 
 def test_published_overlap_is_a_warning(tmp_path, capsys):
@@ -315,10 +315,10 @@ def test_published_overlap_is_a_warning(tmp_path, capsys):
     source = toy_source(*same, is_published=True)
     prepare.prepare(toy_task(), source, str(tmp_path / "data"))
     error = capsys.readouterr().err
-    assert "warning: page 2: the same row as page 1" in error
+    assert "warning: page 2: the same example as page 1" in error
     assert "1 do not" in error
-    with pytest.raises(InputError, match="page 2: the same row as page 1"):
-        own = toy_source(*same, is_published=False)
+    own = toy_source(*same, is_published=False)
+    with pytest.raises(InputError, match="page 2: the same example as page 1"):
         prepare.prepare(toy_task(), own, str(tmp_path / "more"))
 
 
@@ -331,7 +331,7 @@ def test_a_task_without_answers_in_the_text_has_none_to_drop(tmp_path, own, caps
 
 def test_the_command(own):
     run = run_python("-m", "pipeline.cli", "prepare", *own)
-    assert (run.returncode, run.stderr) == (0, "Writing 5 rows.\n")
+    assert (run.returncode, run.stderr) == (0, "Writing 5 examples.\n")
     assert "is ready" in run.stdout
 
 

@@ -64,7 +64,7 @@ def test_questions_become_records(tmp_path, squad, capsys):
     ]
     assert tfrecords.check_records(str(output), SCHEMA) == {"train": 2, "eval": 2, "test": 1}
     assert [line.split() for line in capsys.readouterr().out.splitlines()[:-1]] == [
-        ["split", "rows", "files"],
+        ["split", "examples", "files"],
         ["train", "2", "1"],
         ["eval", "2", "1"],
         ["test", "1", "1"],
@@ -94,7 +94,7 @@ def test_official_questions_become_records(tmp_path, squad):
         ("train", b'{"data":\n [1,]}', ["line 2, column 5", "JSON"]),
         ("eval", b'{"data": "\xe9"}', ["byte 11", "UTF-8"]),
         ("train", b'{"version": "1.1"}', ["'data'", "missing", "layout"]),
-        ("eval", b'{"data": []}', ["eval split has no rows"]),
+        ("eval", b'{"data": []}', ["eval split has no examples"]),
         ("train", [question("q5"), question("q5")], ["question q5", "qas[0]", "qas[1]"]),
         ("eval", [question("q5", question=" ")], ["question q5", "'question'", "empty"]),
         ("train", [question("q5", answers=[])], ["question q5", "'answers'", "SQuAD 1.1"]),
@@ -102,9 +102,9 @@ def test_official_questions_become_records(tmp_path, squad):
         (
             "train",
             [question("q1"), *MISALIGNED],
-            ["question q3", "answer_start", "21", '" ol"', "3 of 6 rows", "--drop-misaligned"],
+            ["question q3", "answer_start", "21", '" ol"', "3 of 6 examples", "--drop-misaligned"],
         ),
-        ("eval", [question("q5", start=99)], ["question q5", "99", "1 of 3 rows", "Mend"]),
+        ("eval", [question("q5", start=99)], ["question q5", "99", "1 of 3 examples", "Mend"]),
         (
             "eval",
             [question("q7"), question("q8", question="How is q1?")],
@@ -129,11 +129,11 @@ def test_misaligned_questions_are_dropped_on_demand(tmp_path, squad, capsys):
     squad.append("--drop-misaligned")
     assert prepare_command.main(squad) == 0
     printed = capsys.readouterr()
-    for part in ("warning: 3 of 7 rows", "left out", f"{tmp_path / 'train.json'}: question q3"):
+    for part in ("warning: 3 of 7 examples", "left out", f"{tmp_path / 'train.json'}: question q3"):
         assert part in printed.err
     table = [line.split() for line in printed.out.splitlines()[:-1]]
     assert table == [
-        ["split", "rows", "files", "dropped"],
+        ["split", "examples", "files", "dropped"],
         ["train", "2", "1", "3"],
         ["eval", "2", "1", "0"],
     ]
@@ -144,7 +144,7 @@ def test_misaligned_questions_are_dropped_on_demand(tmp_path, squad, capsys):
     printed = capsys.readouterr().out
     assert "up to date" in printed
     assert [line.split() for line in printed.splitlines()[:-1]] == table
-    assert "3 of 7 rows" in error_of(capsys, squad[:-1])
+    assert "3 of 7 examples" in error_of(capsys, squad[:-1])
     assert state_of(output) == before
 
 
@@ -167,7 +167,7 @@ def test_where_none_is_misaligned_the_flag_changes_nothing(tmp_path, squad, caps
 def test_a_split_of_misaligned_questions_only_is_refused(tmp_path, squad, capsys):
     write_questions(tmp_path / "eval.json", *MISALIGNED)
     assert prepare_command.main([*squad, "--drop-misaligned"]) == 2
-    assert "eval split has no rows" in capsys.readouterr().err
+    assert "eval split has no examples" in capsys.readouterr().err
     assert snapshot(tmp_path / "data") == {}
 
 

@@ -41,7 +41,7 @@ def test_the_interval_of_a_share(hits, rows, expected):
 
 def test_the_interval_of_a_change_of_shares():
     """The approval ratings of Agresti (2002), table 10.1: 150 and 86 of 1600 changed their mind."""
-    interval = intervals.of_fraction_change(gained=86, lost=150, rows=1600, confidence=0.95)
+    interval = intervals.of_fraction_change(gained=86, lost=150, n_examples=1600, confidence=0.95)
     assert interval == pytest.approx((-0.0587, -0.0212), abs=5e-5)
 
 

@@ -102,7 +102,7 @@ def spoil_at(step: int, checkpoints) -> None:
 def test_writing_takes_no_more_than_its_share(tiny_encoder, tmp_path):
     from components.training.checkpoints import Checkpoints
 
-    checkpoints = Checkpoints(str(tmp_path), seconds=0, share=0)
+    checkpoints = Checkpoints(str(tmp_path), seconds=0, fraction=0)
     train(tiny_encoder, checkpoints)
     assert [path.stem for path in tmp_path.glob("*.index")] == ["000000001"]
     assert not Checkpoints(str(tmp_path), seconds=3600).is_due()

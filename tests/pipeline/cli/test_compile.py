@@ -5,7 +5,7 @@ import pytest
 from components.models.bert.hub import resolve
 from components.spec.registry import load_task
 from pipeline.cli import compile
-from pipeline.config import local_config
+from pipeline.local_config import local_config
 from pipeline.orchestrators.graph import config_from_json, config_to_json, read_graph
 
 

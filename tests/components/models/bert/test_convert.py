@@ -330,7 +330,7 @@ def without(name):
         ({"num_hidden_layers": 1}, "has 2 layers, config.json says 1"),
         ({"vocabulary": None}, "neither vocab.txt nor"),
         ({"vocabulary": VOCABULARY[1:]}, r"no \[PAD\]"),
-        ({"vocabulary": [*VOCABULARY, "more"]}, "112 word pieces, but .* vocab_size=111"),
+        ({"vocabulary": [*VOCABULARY, "more"]}, "112 tokens, but .* vocab_size=111"),
     ],
 )
 def test_what_cannot_be_converted_is_said(tmp_path, change, message):

@@ -7,7 +7,7 @@ from components.models.bert.tokenizer import Vocabulary
 
 CLS, SEP = 2, 3
 VOCABULARY = Vocabulary("unused", lower_case=True)
-VOCABULARY.__dict__["pieces"] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b"]
+VOCABULARY.__dict__["tokens"] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b"]
 
 ids = st.lists(st.integers(4, 9), max_size=12)
 
