@@ -265,6 +265,6 @@ def test_a_refused_model_is_shown_as_skipped_and_not_pushed(run_dag):
     before = list(run_dag.serving.iterdir())
     states, log = run_dag("2026-01-02", min_accuracy=0.99)
     assert states.pop("Pusher") == "skipped" and set(states.values()) == {"success"}, log
-    assert "the floor of 0.9900" in log
+    assert "is not at or above 0.9900" in log
     assert log.count(" cached") > 5
     assert list(run_dag.serving.iterdir()) == before

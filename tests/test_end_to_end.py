@@ -96,7 +96,7 @@ def test_the_gate_refuses_and_nothing_is_pushed(project):
     assert re.search(r"refused: accuracy 0\.\d+", run.stdout)
     assert run.record["verdict"] == "refused by the gate" and run.record["exit_code"] == 3
     (reason,) = run.record["reasons"]
-    assert re.match(r"accuracy 0\.\d+ is not at or above the floor of 0\.9900", reason)
+    assert re.match(r"accuracy 0\.\d+ is not at or above 0\.9900", reason)
     assert len(project.versions()) == 1
     ran = stages(run)
     assert ran["Transform"] == "cached" and ran["Trainer"] == "ran"
@@ -108,12 +108,12 @@ def test_a_slice_that_the_gate_refuses_refuses_the_model(project):
     run = project.pipeline(f"slice_bounds={floors}")
     assert run.returncode == 3
     assert re.search(r"refused: accuracy where label is \d 0\.\d+ is not at or above", run.stdout)
-    assert re.search(r"not judged: +accuracy where words is 55\+, of \d+ rows", run.stdout)
+    assert re.search(r"not judged: +accuracy where words is 55\+, of \d+ examples", run.stdout)
     ran = {name for name, note in stages(run).items() if note == "ran"}
     assert ran == LOOKING | {"Evaluator", "ServingCheck", "Pusher"}
     page = pathlib.Path(re.search(r"^ *report +(\S+)$", run.stdout, re.MULTILINE)[1]).read_text()
     assert re.search(r"<b>accuracy</b> where label is \d: 0\.\d+ is not at or above", page)
-    assert "too few for 1.0000" in page and f"<td>{floors}.0</tr>" in page
+    assert "too few for ≥ 1.0000" in page and f"<td>{floors}.0</tr>" in page
 
 
 def test_with_the_true_floor_the_refused_model_is_pushed_untrained(project):
@@ -122,7 +122,7 @@ def test_with_the_true_floor_the_refused_model_is_pushed_untrained(project):
     assert stages(run)["Trainer"] == "cached" and stages(run)["Pusher"] == "ran"
     assert len(project.versions()) == 2
     # The first model is the baseline now.
-    figures = r"0\.\d+ +0\.\d+ \.\. [01]\.\d+ +0\.\d+ +0\.1000 +ok"
+    figures = r"0\.\d+ +0\.\d+ \.\. [01]\.\d+ +0\.\d+ +≥ 0\.1000 +ok"
     assert re.search(rf"accuracy +{figures}", run.stdout)
     change = r"[+-]\d\.\d+ +[+-]\d\.\d+ \.\. [+-]\d\.\d+ +(better|worse|same within noise)"
     assert re.search(rf"accuracy +{change}", run.stdout)

@@ -83,7 +83,7 @@ def test_a_run_ends_with_its_report(project, first_run):
     path = re.search(r"^ *report +(\S+)$", first_run.stdout, re.MULTILINE)[1]
     text = Elements(pathlib.Path(path).read_text()).text
     accuracy = re.search(r"^ *accuracy +(0\.\d+)", first_run.stdout, re.MULTILINE)[1]
-    assert f"accuracy {accuracy} reaches the floor of 0.1000" in text
+    assert f"accuracy {accuracy} is within the bound, ≥ 0.1000" in text
     assert "Pushed" in text and str(project.versions()[0]) in text
     for part in (
         "No anomalies",
@@ -139,7 +139,7 @@ def test_what_the_rows_do_not_tell_is_a_dash(record, runs, tmp_path):
     untold = dataclasses.replace(record, metrics=[untold], slices=[])
     page = pathlib.Path(write_report(untold, runs[0], str(tmp_path))).read_text()
     assert f"against the baseline: unknown ({DASH}, 95% interval {DASH})" in page
-    assert re.search(rf"<tr><td>f1(<td[^>]*>{DASH}){{2}}<td[^>]*>0\.1000", page)
+    assert re.search(rf"<tr><td>f1(<td[^>]*>{DASH}){{2}}<td[^>]*>≥ 0\.1000", page)
 
 
 def test_rows_are_grouped_by_who_was_right():
@@ -154,10 +154,10 @@ def test_rows_are_grouped_by_who_was_right():
         row("both wrong", False, False),
         row("both right", True, True),
     ]
-    groups = [[r.text["sentence1"] for r in group.rows] for group in example_groups(rows)]
+    groups = [[r.text["sentence1"] for r in group.examples] for group in example_groups(rows)]
     assert groups == [["lost, and sure of it", "lost"], ["won"], ["both wrong"]]
     (alone,) = example_groups([row("wrong", False, None), row("right", True, None)])
-    assert [r.text["sentence1"] for r in alone.rows] == ["wrong"] and alone.count == 1
+    assert [r.text["sentence1"] for r in alone.examples] == ["wrong"] and alone.count == 1
 
 
 def test_figures_are_those_that_tfma_itself_reads(runs):

@@ -135,14 +135,14 @@ def test_a_refused_model_leaves_pusher_skipped(runs):
         assert code == 0, shown
     code, shown = runs.stage("refused", pusher)
     assert code == 99
-    assert "the floor of 0.9900" in shown
+    assert "is not at or above 0.9900" in shown
     assert shown.strip().splitlines()[-1].startswith("refused")
     assert runs.versions() == []
     record = runs.record("refused")
     assert (record["number"], record["verdict"], record["exit_code"]) == (
         *(2, "refused by the gate", 3),
     )
-    assert "the floor of 0.9900" in record["reasons"][0]
+    assert "is not at or above 0.9900" in record["reasons"][0]
 
 
 def test_a_stage_that_failed_completes_on_the_next_try(runs, project):

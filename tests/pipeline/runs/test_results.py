@@ -69,7 +69,7 @@ def test_what_is_no_number_is_null():
     (metric,) = written["metrics"]
     assert metric["candidate"] is None and metric["baseline"] is None
     assert metric["interval"] == unknown
-    assert metric["change"] == {"value": None, "interval": unknown}
+    assert metric["change"] == {"value": None, "interval": unknown, "higher_is_better": True}
     assert written["settings"]["max_latency_ms"] is None
 
     (read,) = from_json(to_json(record)).metrics
