@@ -46,17 +46,18 @@ ifeq ($(DATA),)
 endif
 	@tools/airflow_demo.sh $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),,$(SAMPLE_ARGS)) $(ARGS)
 
-test: setup ## run the tests
-	@$(PYTHON) -m pytest $(ARGS)
+test: setup ## run the tests, file by file on all processors
+	@$(PYTHON) -m pytest -n auto --dist loadfile $(ARGS)
 
 test-serving: setup ## the long forms of the serving tests: 32 clients for a minute, 10,000 fuzzed requests, 50 kills
 	@TF_CPP_MIN_LOG_LEVEL=3 $(PYTHON) -m pytest tests/test_model_server.py tests/components/serving/test_versions.py --long -s $(ARGS)
 
-check: setup ## lint and check the format
+check: setup ## lint, check the format and the types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
 
-sweep: setup ## try learning rates, epochs and seeds, judged on held-out train rows; takes TASK, DATA, ENCODER, ARGS
+sweep: setup ## try learning rates, epochs and seeds, judged on held-out train examples; takes TASK, DATA, ENCODER, ARGS
 ifeq ($(DATA),)
 	@$(PYTHON) -m pipeline.cli prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
 endif
@@ -75,7 +76,7 @@ test-debian13: ## set up and test stack 121 in a Debian 13 chroot (as root)
 	@tools/test_debian13.sh
 
 clean: ## remove output and caches, keep .venv
-	rm -rf "$(OUTPUT)" build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf "$(OUTPUT)" build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 distclean: clean ## remove .venv as well

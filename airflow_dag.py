@@ -1,13 +1,13 @@
-"""Airflow 3 DAGs of the pipeline, one for each NAME.graph.json that lies beside this file.
+r"""Airflow 3 DAGs of the pipeline, one for each NAME.graph.json that is beside this file.
 
 Copy this file into a dags folder and write the graphs there, from the project's own environment:
 
-    python -m pipeline.cli compile airflow --task mrpc --data DIR --output DIR \\
+    python -m pipeline.cli compile airflow --task mrpc --data DIR --output DIR \
         --graph DAGS/mrpc.graph.json
 
 or name one graph in the environment variable BERT_TFX_GRAPH of all of Airflow's processes. Airflow needs
-no TFX: it reads the graph, and every task is a command in the environment that wrote it. What the graph
-holds is told in pipeline/orchestrators/graph.py.
+no TFX: it reads the graph, and every task is a command in the environment that wrote it. See
+pipeline/orchestrators/graph.py for what the graph holds.
 """
 
 import datetime
@@ -27,21 +27,21 @@ _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 _DOCUMENTATION = """\
 Fine-tunes BERT for **{task}**: data in, a judged and versioned model in `{output}/serving/{task}` out.
 
-`compile` takes up the data, the code and the parameters of the run; then each stage of the pipeline is a
-task. Stages whose inputs did not change take their results from the cache, the local runner's too.
+`compile` reads the data, the code and the parameters of the run; then each stage of the pipeline is a
+task. Stages whose inputs did not change take their results from the cache, shared with the local runner.
 
 * **Pusher is skipped** when the gate refused the model; its log has the table of metrics.
-* **After a failure**: mend the cause and clear the failed task with what comes after it. After changed
-  data or code clear `compile` and all after it. TFX's run id is Airflow's, and `RUN_ID~N` from the
-  second compilation on. Bad input fails at once; other faults are tried again {retries} time(s).
+* **After a failure**: fix the cause and clear the failed task with all tasks after it. After changed
+  data or code clear `compile` and all tasks after it. TFX's run id is Airflow's, and `RUN_ID~N` from
+  the second compilation on. Bad input fails at once; other faults are tried again {retries} time(s).
 * **Pools**: {pools}. Until a pool exists, its tasks wait.
-* One run at a time; a stage waits while another run is at work in the same output, and the local runner
+* One run at a time: a stage waits while another run is at work in the same output, and the local runner
   refuses to begin.
 """
 
 
 def graph_files() -> list[pathlib.Path]:
-    """The graphs to make DAGs of.
+    """Returns the files of the graphs to make DAGs of.
 
     Raises:
       FileNotFoundError: there is none, which Airflow shows as an import error.
@@ -59,11 +59,12 @@ def graph_files() -> list[pathlib.Path]:
 
 
 def dag_id(file: pathlib.Path) -> str:
+    """Returns the id of a graph's DAG: the name of its file without .graph.json."""
     return file.name.removesuffix(".json").removesuffix(".graph")
 
 
 def compile_command(graph: dict, file: pathlib.Path) -> str:
-    """The first task's command, a Jinja template of the run's parameters."""
+    """Returns the first task's command, a Jinja template with the run's parameters."""
     settings = [name for name in graph["parameters"] if name not in ("data", "encoder")]
     again = "{{ '~%d' % ti.try_number if ti.try_number > 1 else '' }}"
     return " ".join(
@@ -79,6 +80,7 @@ def compile_command(graph: dict, file: pathlib.Path) -> str:
 
 
 def node_command(graph: dict, node: str) -> str:
+    """Returns the command of a stage's task, a Jinja template with the run's id."""
     return f"exec {shlex.join(graph['nodes'][node]['command'])} --graph {_run_graph(graph)}"
 
 
@@ -88,7 +90,7 @@ def _run_graph(graph: dict) -> str:
 
 
 def parameters(graph: dict) -> dict[str, dict]:
-    """Parameter -> default and JSON Schema type of what a run may be given."""
+    """Returns the default and the JSON Schema type of each parameter that a run may be given."""
     return {
         name: {"default": value, "type": _TYPES[type(value)]}
         for name, value in graph["parameters"].items()
@@ -96,6 +98,7 @@ def parameters(graph: dict) -> dict[str, dict]:
 
 
 def documentation(graph: dict) -> str:
+    """Returns the DAG's documentation, in Markdown."""
     pools = sorted({facts["pool"] for facts in graph["nodes"].values() if facts["pool"]})
     commands = [f"`airflow pools set {pool} 1 'one slot per {pool.upper()}'`" for pool in pools]
     return _DOCUMENTATION.format(
@@ -106,7 +109,7 @@ def documentation(graph: dict) -> str:
 
 
 def make_dag(file: pathlib.Path):
-    """The DAG of one graph: `compile`, then a task for each stage."""
+    """Makes the DAG of one graph: `compile`, then a task for each stage."""
     from airflow.sdk import DAG, Param
 
     graph = json.loads(file.read_text())
@@ -156,7 +159,7 @@ def _add_tasks(graph: dict, file: pathlib.Path) -> None:
 
 
 def _operator(bad_input: int) -> type:
-    """BashOperator that is not tried again where the exit code says that it would not help."""
+    """Returns a BashOperator that is not tried again after the exit code of bad input."""
     from airflow.providers.standard.operators.bash import BashOperator
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 

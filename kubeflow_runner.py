@@ -3,9 +3,9 @@
     --target kfp --image REGISTRY/IMAGE:TAG --root gs://BUCKET/FOLDER --data gs://BUCKET/DATA
     --output mrpc.yaml
 
-The image is what the Dockerfile makes of this checkout; --output is uploaded with kfp or with
-google-cloud-aiplatform. --root and --data take gs://, s3:// and minio:// URIs, and absolute paths of
-folders that every container sees (not for vertex).
+Build the image from this checkout's Dockerfile. Upload --output with kfp or google-cloud-aiplatform.
+--root and --data take gs://, s3:// and minio:// URIs, and absolute paths of folders that every
+container sees. With --target vertex, --root must be on gs://, and --data must be a URI.
 
 Exit codes: 0 the file was written; 2 bad input or usage; 1 a fault.
 """
@@ -24,6 +24,7 @@ WRITTEN, BAD_INPUT = 0, 2
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Writes the compiled pipeline, and returns the exit code."""
     options = _parse(arguments)
     try:
         with quiet_stderr():
@@ -49,12 +50,14 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     add_pipeline_arguments(
         parser,
-        "TFRecords that `prepare` wrote; the gate judges eval, or test where this machine "
-        "sees the folder and it has one",
+        "TFRecords that `prepare` wrote; the gate judges test where this machine sees the folder "
+        "and it has that split, else eval",
     )
-    parser.add_argument("--target", required=True, help="kfp or vertex")
-    parser.add_argument("--image", required=True, help="with a tag or a digest")
-    parser.add_argument("--root", required=True, help="for artifacts, and serving/TASK beside them")
+    parser.add_argument("--target", required=True, help="the backend: kfp or vertex")
+    parser.add_argument("--image", required=True, help="of all containers, with a tag or a digest")
+    parser.add_argument(
+        "--root", required=True, help="URI or folder for artifacts/TASK and serving/TASK"
+    )
     parser.add_argument("--output", required=True, help="the .yaml file to write")
     return parser.parse_args(arguments)
 
@@ -64,7 +67,7 @@ def _compile(options: argparse.Namespace) -> dict:
         raise InputError(f"--output {options.output}: end the name in .yaml; kfp takes no other.")
     task, beam = task_and_beam(options)
 
-    # Seconds of imports, after what can be told without them.
+    # These imports take seconds, so bad arguments are reported before them.
     from components.data.tfrecords import check_records
     from components.models.bert.hub import resolve
     from pipeline.config import SCHEMA_DIRECTORY
@@ -95,7 +98,7 @@ def _write(spec: dict, output: str) -> None:
 
 
 def _build_arguments(options: argparse.Namespace) -> str:
-    """The image has to have the TFX that compiled, and the encoder if it has a name."""
+    """Returns the build arguments of an image with the TFX that compiles, and the named encoder."""
     stack = {(3, 10): "116", (3, 11): "121"}[sys.version_info[:2]]
     named = [] if os.path.isdir(options.encoder) or "://" in options.encoder else [options.encoder]
     return " ".join([f"--build-arg STACK={stack}", *(f"--build-arg ENCODER={n}" for n in named)])

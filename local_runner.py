@@ -1,6 +1,6 @@
 """Runs the pipeline on this machine: python local_runner.py --task mrpc --data DIR --output DIR.
 
-What a run did is kept as OUTPUT/runs/TASK-NUMBER.json, which --json prints as well.
+The record of a run is OUTPUT/runs/TASK-NUMBER.json, which --json prints as well.
 
 Exit codes: 0 the model was pushed, or is served already; 3 the gate refused it; 2 bad input or usage;
 1 a fault.
@@ -21,6 +21,7 @@ from pipeline.runs.terminal import Terminal
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Runs the pipeline as the command line says, and returns the exit code."""
     options = _parse(arguments)
     with Terminal(to_stderr=options.json) as terminal:
         try:
@@ -40,12 +41,14 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add_local_arguments(parser)
     parser.add_argument(
-        "--warm-start", action="store_true", help="train on from the model that was pushed last"
+        "--warm-start",
+        action="store_true",
+        help="train on from the weights of the model that was pushed last",
     )
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print what the run did as JSON on stdout, once it has begun, and all else on stderr",
+        help="print the run's record as JSON on stdout, once it has begun, and all else on stderr",
     )
     return parser.parse_args(arguments)
 
@@ -55,9 +58,9 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     task, beam = task_and_beam(options)
     terminal.wait_for("loading TensorFlow and TFX")
 
-    # Seconds of imports, after what can be told without them.
+    # These imports take seconds, so bad arguments are reported before them.
     from components.models.bert.hub import resolve
-    from pipeline.config import local_config
+    from pipeline.local_config import local_config
     from pipeline.pipeline import compile_pipeline
     from pipeline.runs.results import record_file
     from pipeline.runs.stages import begin_run, close_run, node_ids, run_stage
@@ -83,7 +86,7 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
             if options.json:
                 file = record_file(config.root, record.task, record.number)
                 terminal.print_last(file.read_text())
-    return record.exit_code
+    return FAULT if record.exit_code is None else record.exit_code
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the README's tables are made of: python -m benchmarks training | serving | quality | scaling."""
+"""Measures what the README's tables show: python -m benchmarks training|serving|quality|scaling."""
 
 import importlib
 import os

@@ -1,4 +1,4 @@
-"""What a model of BERT's kind has to compute, and what a machine can. Standard library only."""
+"""The operations that a BERT model needs, and those that a machine can do. Standard library only."""
 
 import time
 from collections.abc import Callable
@@ -7,14 +7,14 @@ _REPEATS = 8
 
 
 def encoder_flops(length: int, layers: int, hidden: int, inner: int) -> float:
-    """Floating-point operations of one training step on one row, its padding not counted.
+    """Returns the floating-point operations of a training step on one sequence, without padding.
 
     Two for each weight and token in a forward pass, and twice that in a backward pass
     (https://arxiv.org/abs/2001.08361, section 2.1); and both products of attention. Embeddings, heads,
     normalization and the optimizer are not counted.
 
     Args:
-      length: word pieces of the row.
+      length: tokens of the sequence.
       layers, hidden, inner: of the encoder; inner is the width inside the feed-forward part.
     """
     weights = 4 * hidden * hidden + 2 * hidden * inner
@@ -23,7 +23,7 @@ def encoder_flops(length: int, layers: int, hidden: int, inner: int) -> float:
 
 
 def matmul_flops(size: int, product: Callable[[], object]) -> float:
-    """FLOP/s of the fastest of some products of two size x size matrices."""
+    """Measures FLOP/s of the product of two size x size matrices, the fastest of some."""
     product()
     seconds = []
     for _ in range(_REPEATS):

@@ -1,7 +1,7 @@
-"""Beam's own job service and worker pool: what Flink, Spark and Dataflow speak, on this machine.
+"""Beam's own job service and worker pool on this machine, with the protocols of Flink and Spark.
 
-The protocols between runner, job server and workers are the engines'; the job service itself is for
-tests, and holds what is shuffled in its memory.
+The runner, the job server and the workers use the same protocols as with those engines. The job service
+itself is for tests, and shuffles in memory.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ _STOP_SECONDS = 30
 
 @dataclasses.dataclass(frozen=True)
 class Used:
-    """By a process and the children that it has waited for.
+    """The resources used by a process and the children that it has waited for.
 
     Attributes:
       peak_memory_mb: the highest resident memory, of the largest of them.
@@ -33,15 +33,15 @@ class Used:
 
 
 class JobService:
-    """Runs for as long as a `with` block does, and may be entered again, at the same addresses.
+    """A context that runs the job service; it may be entered again, at the same addresses.
 
     Attributes:
-      arguments: what tells a runner of this project where it is.
-      used: what the job service and the workers took in the last block.
+      arguments: for a runner of this project, with the addresses.
+      used: resources of the job service and of the workers in the last block.
     """
 
     def __init__(self, directory: pathlib.Path, workers: int = 1):
-        """A service whose workers find the project's code in `directory`, that many processes a job."""
+        """Takes the folder where workers find the project's code, and the number of workers per job."""
         jobs, pool = self._ports = _free_ports(2)
         options = {
             "job_endpoint": f"localhost:{jobs}",
@@ -93,7 +93,7 @@ def wait_for(process: subprocess.Popen) -> Used:
 
 
 def _stop(process: subprocess.Popen) -> Used:
-    """Ends it in order, so that the pool waits for its workers and their use counts as its own."""
+    """Interrupts the process, so that the pool waits for its workers and counts their use as its own."""
     process.send_signal(signal.SIGINT)
     deadline = time.monotonic() + _STOP_SECONDS
     # Leaves the process to be waited for.

@@ -1,4 +1,4 @@
-"""Where benchmarks read and write. Light: a process that starts another lends it its peak memory."""
+"""Folders that benchmarks use. It imports little: a child process inherits its parent's peak memory."""
 
 import pathlib
 import subprocess

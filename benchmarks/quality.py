@@ -1,10 +1,10 @@
-"""Quality over seeds, through the pipeline as a user runs it.
+"""Measures quality over seeds, with the pipeline as a user runs it.
 
     make bench ARGS="quality --task mrpc --data DIR --seeds 0 1 2 3 4"
 
 Every seed is one run of local_runner.py into the same output, so that only training and evaluation
-are repeated. Any loss against the baseline is put up with: the seeds do not compete. Prints each
-seed and the medians, and keeps them in benchmarks/results/<task>-quality.json.
+are repeated. The gate allows any loss against the baseline, since the seeds do not compete. It prints
+each seed and the medians, and keeps them in benchmarks/results/<task>-quality.json.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from benchmarks.places import RESULTS, ROOT
 from components.spec.registry import load_task
 from pipeline.runs.results import from_json
 
-# What the settings of changes that are put up with end in.
+# The names of the settings that bound a loss against the baseline end in these.
 _CHANGES = ("_drop", "_increase")
 
 
@@ -48,17 +48,17 @@ def main(arguments: list[str]) -> int:
 
 
 def keep(task: str, results: dict) -> None:
-    """Writes after every seed: a run that is cut short keeps what it has."""
+    """Writes the results after every seed, so that an interrupted run keeps those it has."""
     file = RESULTS / f"{task}-quality.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(results, indent=2) + "\n")
 
 
 def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
-    """One run's metrics to four digits, and its seconds.
+    """Returns the metrics of one run to four digits, and its seconds.
 
     Raises:
-      RuntimeError: the run failed; a model below the floors is a result, not a failure.
+      RuntimeError: the run failed; a model beyond the bounds is a result, not a failure.
     """
     settings = [
         f"{name}=1" for name in load_task(options.task).settings() if name.endswith(_CHANGES)

@@ -1,15 +1,15 @@
-"""How the stages before training grow with the data: make bench ARGS="scaling --data DIR".
+"""Measures how the stages before training scale with the data: make bench ARGS="scaling --data DIR".
 
     scaling --data data/mrpc --factors 1 10 100                    # in memory, one process
     scaling --data data/mrpc --factors 1 10 100 --beam portable    # a job service with two workers
     scaling --data data/mrpc --beam flink --beam-arg flink_master=HOST:8081 ...
-    scaling --task squad --factors 1 4 16 --evaluator              # the Evaluator, of the eval split
+    scaling --task squad --factors 1 4 16 --evaluator              # the Evaluator, on the eval split
 
-The rows of the data, or of the sample, are repeated by each factor (for the Evaluator only those of the
-eval split, after one epoch of training), and each stage is run in a process of its own, as Airflow runs
-it. Seconds are a stage's own, without what it imports; those of `check` are of a whole process, which
-reads every row once before a run. `portable` starts Beam's own job service and worker pool, unless a
-job_endpoint is given.
+It repeats the examples of the data, or of the sample, by each factor, and runs each stage in a process
+of its own, as Airflow does. For the Evaluator it repeats only the eval split, and trains for one epoch
+first. Seconds are those of the stage, without its imports; those of `check` are of a whole process,
+which reads every example once before a run. `portable` starts Beam's own job service and worker pool,
+unless a job_endpoint is given.
 
 Each measurement replaces the one of the same task, engine and factor in benchmarks/results/scaling.json;
 scaling.md is the table of all of them.
@@ -52,14 +52,14 @@ def main(arguments: list[str]) -> int:
         with tempfile.TemporaryDirectory() as scratch:
             measured = measure(options, factor, pathlib.Path(scratch))
         print(json.dumps(measured), flush=True)
-        rows = ", eval rows" if options.evaluator else ""
-        keep(options.task, options.beam + rows, factor, measured)
+        kind = ", eval rows" if options.evaluator else ""  # a key of scaling.json
+        keep(options.task, options.beam + kind, factor, measured)
     print((RESULTS / "scaling.md").read_text())
     return 0
 
 
 def measure(options: argparse.Namespace, factor: int, scratch: pathlib.Path) -> dict:
-    """The rows that were repeated; each stage's seconds, CPU seconds, peak memory by kind of process."""
+    """Returns the number of examples, and each stage's seconds, CPU seconds and peak memory."""
     measured = ("Evaluator",) if options.evaluator else BEFORE_TRAINING
     factors = dict.fromkeys(("train", "eval", "test"), factor)
     if options.evaluator:
@@ -80,7 +80,7 @@ def measure(options: argparse.Namespace, factor: int, scratch: pathlib.Path) -> 
             "peak_memory_mb": {kind: each.peak_memory_mb for kind, each in used.items()},
         }
 
-    # The engine has no part in it, but has to answer.
+    # It does not use the engine, but the engine has to answer.
     check = run(
         *(
             "pipeline.cli",
@@ -112,7 +112,7 @@ def measure(options: argparse.Namespace, factor: int, scratch: pathlib.Path) -> 
 
 
 def engine(name: str, given: list[str]) -> tuple[JobService | None, list[str]]:
-    """What has to run beside each stage, and the runner's arguments."""
+    """Returns the service that each stage needs, None for none, and the runner's arguments."""
     arguments = [f"--beam-arg={argument}" for argument in given]
     if name == "portable" and not any(a.startswith("job_endpoint=") for a in given):
         service = JobService(ROOT, WORKERS)
@@ -130,10 +130,10 @@ def multiply(data: pathlib.Path, factors: dict[str, int], output: pathlib.Path) 
 
 
 def run_module(scratch: pathlib.Path, *command: str) -> Used:
-    """What `python -m ...` used.
+    """Runs `python -m ...`, and returns the resources that it used.
 
     Raises:
-      RuntimeError: it failed.
+      RuntimeError: the command failed.
     """
     with open(scratch / "shown", "w+") as shown:
         process = subprocess.Popen(
@@ -147,7 +147,7 @@ def run_module(scratch: pathlib.Path, *command: str) -> Used:
 
 
 def keep(task: str, engine: str, factor: int, measured: dict) -> None:
-    """Writes after every factor: what is cut short keeps what it has."""
+    """Writes the results after every factor, so that an interrupted run keeps those it has."""
     file = RESULTS / "scaling.json"
     results = json.loads(file.read_text()) if file.exists() else {}
     results.setdefault(task, {}).setdefault(engine, {})[str(factor)] = measured
@@ -156,12 +156,12 @@ def keep(task: str, engine: str, factor: int, measured: dict) -> None:
 
 
 def table(results: dict) -> str:
-    """One line a stage and factor.
+    """Returns the table in Markdown, one line per stage and factor.
 
-    Rates of "those added", and CPU hours, are of the rows beyond the factor before: what starts up,
-    builds graphs and ends takes as long for one row.
+    Rates of "those added", and CPU hours, are of the examples beyond the previous factor, since the
+    start and the end of a stage take the same time for any number of examples.
     """
-    columns = "task, engine, stage, rows, seconds, rows/s, rows/s of those added"
+    columns = "task, engine, stage, examples, seconds, examples/s, examples/s of those added"
     columns += ", CPU hours for 10 million more, peak memory MB"
     lines = [f"| {columns.replace(', ', ' | ')} |", "|---" * 9 + "|"]
     for task, engines in results.items():
@@ -174,17 +174,17 @@ def table(results: dict) -> str:
 
 
 def _line(stage: str, run: dict, before: dict | None) -> str:
-    rows, made = run["rows"], run["stages"][stage]
+    examples, made = run["rows"], run["stages"][stage]
     rate = cpu_hours = ""
     if before:
-        more, earlier = rows - before["rows"], before["stages"][stage]
+        more, earlier = examples - before["rows"], before["stages"][stage]
         seconds, cpu_seconds = (made[kind] - earlier[kind] for kind in ("seconds", "cpu_seconds"))
-        # The start of a process may vary by more than a few rows take.
+        # The time of a process's start may vary by more than a few examples take.
         rate = f"{more / seconds:,.0f}" if seconds > 0 else "too few to tell"
         cpu_hours = (
             f"{cpu_seconds / more * 1e7 / 3600:.2f}" if cpu_seconds > 0 else "too few to tell"
         )
     peaks = made["peak_memory_mb"].items()
     memory = ", ".join(f"{kind.replace('_', ' ')} {peak:,}" for kind, peak in peaks)
-    shown = f"{rows:,} | {made['seconds']:.1f} | {rows / made['seconds']:,.0f}"
+    shown = f"{examples:,} | {made['seconds']:.1f} | {examples / made['seconds']:,.0f}"
     return f"{shown} | {rate} | {cpu_hours} | {memory}"

@@ -8,15 +8,15 @@ from benchmarks.worker import serve, timed_batches
 from components.serving.client import PushedModel
 
 
-def main(version: str, rows_file: str) -> None:
+def main(version: str, examples_file: str) -> None:
     model = PushedModel(version)
-    rows = json.loads(pathlib.Path(rows_file).read_text())
+    examples = json.loads(pathlib.Path(examples_file).read_text())
 
     def answer(batch: list) -> list:
         texts = [dict(zip(("sentence1", "sentence2"), pair)) for pair in batch]
         return model.outputs(texts)["probabilities"].tolist()
 
-    serve(timed_batches(answer, rows))
+    serve(timed_batches(answer, examples))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The speed of answering, beside what a user would pick instead: make bench ARGS="serving ...".
+"""Measures the speed of answering against two alternatives: make bench ARGS="serving ...".
 
 Three systems answer the same pairs of sentences with the same fine-tuned weights, strings in,
 probabilities out, in turns, each with all cores:
@@ -8,10 +8,10 @@ probabilities out, in turns, each with all cores:
     onnxruntime    ONNX Runtime, float32, its graph fused for BERT, behind transformers' fast tokenizer
                    (both installed into .cache/huggingface on first use)
 
-Each round every system answers all rows one by one, then in batches of 32, and the order changes from
-round to round. Before that, all must give the same answers within 0.001, but for one row in a hundred.
-Ratios are medians of the rounds' own ratios. Written to benchmarks/results: serving.json with every
-round, serving.md.
+In each round every system answers all examples one by one, then in batches of 32; the order of the
+systems changes from round to round. Before that, all must give the same answers within 0.001, except on
+one example in a hundred. Ratios are medians of the rounds' own ratios. The results are in
+benchmarks/results: serving.json with every round, and serving.md.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from benchmarks.training import HUGGINGFACE, HUGGINGFACE_PYTHON, RESULTS, ROOT, 
 from benchmarks.worker import Worker
 from components.common.errors import InputError
 from components.models.bert.convert import to_huggingface
-from components.models.bert.hub import Encoder
+from components.spec.encoder import Encoder
 
 BATCH_SIZES = ("1", "32")
 _TOLERANCE = 1e-3
@@ -42,12 +42,12 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--model", required=True, help="a pushed version of MRPC")
     parser.add_argument("--data", required=True, help="prepared data; its eval split is answered")
-    parser.add_argument("--rows", type=int, default=192)
+    parser.add_argument("--examples", type=int, default=192)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args(arguments)
     install_huggingface()
     with tempfile.TemporaryDirectory() as scratch:
-        write_rows(options.data, f"{scratch}/rows.json", options.rows)
+        write_examples(options.data, f"{scratch}/examples.json", options.examples)
         write_checkpoint(options.model, scratch)
         rounds = measure(scratch, options.model, options.rounds)
     results = {"ratios": ratios(rounds), "rounds": rounds}
@@ -57,20 +57,21 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def write_rows(data: str, file: str, count: int) -> None:
-    """The first rows of the eval split: [[first sentence, second sentence], ...]."""
+def write_examples(data: str, file: str, count: int) -> None:
+    """Writes the first examples of the eval split: [[first sentence, second sentence], ...]."""
     import tensorflow as tf
 
     files = sorted(map(str, pathlib.Path(data, "eval").glob("*")))
-    rows = []
+    examples = []
     for record in tf.data.TFRecordDataset(files, "GZIP").take(count).as_numpy_iterator():
         feature = tf.train.Example.FromString(record).features.feature
-        rows.append([feature[n].bytes_list.value[0].decode() for n in ("sentence1", "sentence2")])
-    pathlib.Path(file).write_text(json.dumps(rows))
+        texts = (feature[name].bytes_list.value[0] for name in ("sentence1", "sentence2"))
+        examples.append([text.decode() for text in texts])
+    pathlib.Path(file).write_text(json.dumps(examples))
 
 
 def write_checkpoint(model: str, folder: str) -> None:
-    """The weights of a pushed version by PyTorch's names, weights.npz, its vocabulary and its facts."""
+    """Writes the weights of a pushed version by PyTorch's names, its vocabulary and its settings."""
     import tensorflow as tf
     import tensorflow_text  # noqa: F401 (registers the model's ops)
 
@@ -95,11 +96,17 @@ def write_checkpoint(model: str, folder: str) -> None:
 
 
 def measure(scratch: str, model: str, count: int) -> dict[str, dict[str, list[dict]]]:
-    """Batch size -> system -> its rounds."""
+    """Returns the rounds of each system, by batch size."""
     theirs = [HUGGINGFACE_PYTHON, str(HUGGINGFACE / "serving.py"), "--folder", scratch]
     theirs += ["--threads", str(os.cpu_count())]
     commands = {
-        "project": [sys.executable, "-m", "benchmarks.served_model", model, f"{scratch}/rows.json"],
+        "project": [
+            sys.executable,
+            "-m",
+            "benchmarks.served_model",
+            model,
+            f"{scratch}/examples.json",
+        ],
         "huggingface": [*theirs, "pipeline"],
         "onnxruntime": [*theirs, "onnxruntime"],
     }
@@ -126,8 +133,8 @@ def measure(scratch: str, model: str, count: int) -> dict[str, dict[str, list[di
 def check_answers(answers: dict[str, dict]) -> None:
     """Raises ValueError where two systems do not run the same model.
 
-    One row in a hundred may be answered otherwise: the tokenizers differ by design on a few characters
-    (µ, ½), see `components/models/bert/tokenizer.py`.
+    The answers to one example in a hundred may differ: the tokenizers differ by design on a few
+    characters (µ, ½), see `components/models/bert/tokenizer.py`.
     """
     ours = np.array(answers["project"]["probabilities"])
     for system, made in answers.items():
@@ -143,7 +150,7 @@ def check_answers(answers: dict[str, dict]) -> None:
 
 
 def ratios(rounds: dict) -> dict[str, dict[str, float]]:
-    """Batch size -> other system -> how many times as fast this project answers."""
+    """Returns how many times as fast this project answers, by batch size and other system."""
     return {
         size: {
             other: round(
@@ -161,8 +168,9 @@ def ratios(rounds: dict) -> dict[str, dict[str, float]]:
 
 
 def table(results: dict) -> str:
-    """One line a batch size and system; figures are over all rounds."""
-    columns = "batch, system, p50 ms, p95 ms, rows/s, CPU ms a row, memory MB, project is faster by"
+    """Returns the table in Markdown, one line per batch size and system, over all rounds."""
+    columns = "batch, system, p50 ms, p95 ms, examples/s, CPU ms per example, memory MB"
+    columns += ", project is faster by"
     lines = [f"| {columns.replace(', ', ' | ')} |", "|---" * 8 + "|"]
     for size, of_systems in results["rounds"].items():
         for system, made in of_systems.items():

@@ -1,7 +1,7 @@
 """This project and the article's recipe, as workers: see `benchmarks/worker.py`.
 
 Both train the task's head on the same encoder. The article's recipe is Keras fit on hub.KerasLayer as
-TF Hub's tutorials show it: every row padded to the task's max_seq_length, Keras' own AdamW, float32.
+TF Hub's tutorials show it: every sequence padded to the task's max_seq_length, Keras's AdamW, float32.
 """
 
 import argparse
@@ -13,19 +13,20 @@ import tensorflow as tf
 
 from benchmarks.flops import encoder_flops, matmul_flops
 from benchmarks.worker import serve
+from components.common.serialization import from_json
 from components.devices.precision import choose, rewritten_to
 from components.devices.strategies import distribute
-from components.models.bert.hub import Encoder
 from components.models.bert.tokenizer import Vocabulary
 from components.models.heads.head import build_head
 from components.preprocessing.in_memory import examples_of, read_raw
+from components.spec.encoder import Encoder
 from components.spec.registry import load_task
 from components.training.batching import training_batches, training_sequences
 from components.training.optimizer import WarmupLinearDecay, adamw
 from components.training.step import training_step
 from components.training.trainer import build_model
 
-# Neither is reached in a benchmark: what is measured is the steps between.
+# A benchmark reaches neither: it measures the steps between them.
 _WARMUP_STEPS, _TOTAL_STEPS = 1_000, 1_000_000
 
 
@@ -40,24 +41,24 @@ def main() -> None:
     parser.add_argument("--precision", default="float32")
     options = parser.parse_args()
     task = load_task(options.task).override({"batch_size": options.batch_size})
-    encoder = Encoder.from_json(options.encoder)
+    encoder = from_json(Encoder, options.encoder)
     precision = choose(options.precision)
     raw = read_raw([options.records], options.schema)
-    rows = rows_of(raw, task, encoder).cache()
+    sequences = sequences_of(raw, task, encoder).cache()
     epoch_of = {"project": project_epoch, "article": article_epoch}[options.system]
     serve(
         {
-            "train": epoch_of(rows, task, encoder, precision),
+            "train": epoch_of(sequences, task, encoder, precision),
             "tokenize": tokenizing([raw[name] for name in task.head.text_features], encoder),
             "peak": lambda: {"flops_per_second": peak(precision)},
         }
     )
 
 
-def project_epoch(rows: tf.data.Dataset, task, encoder: Encoder, precision: str):
-    """One epoch as the Trainer does it: a function that does it and returns its facts."""
-    hyperparameters, lengths = task.hyperparameters, lengths_of(rows)
-    batches = training_batches(rows, len(lengths), hyperparameters, seed=0)
+def project_epoch(sequences: tf.data.Dataset, task, encoder: Encoder, precision: str):
+    """Returns a function that trains one epoch as the Trainer does, and returns its facts."""
+    hyperparameters, lengths = task.hyperparameters, lengths_of(sequences)
+    batches = training_batches(sequences, len(lengths), hyperparameters, seed=0)
     model = build_model(build_head(task.head), encoder, hyperparameters)
     optimizer = adamw(WarmupLinearDecay(1e-5, _TOTAL_STEPS, _WARMUP_STEPS), 0.01, 1.0, 1.0)
     optimizer.build(model.trainable_variables)
@@ -74,10 +75,10 @@ def project_epoch(rows: tf.data.Dataset, task, encoder: Encoder, precision: str)
     return train
 
 
-def article_epoch(rows: tf.data.Dataset, task, encoder: Encoder, precision: str):
-    """The same with Keras fit, every row padded to max_seq_length."""
-    lengths = lengths_of(rows)
-    batches = padded_batches(rows, len(lengths), task.hyperparameters)
+def article_epoch(sequences: tf.data.Dataset, task, encoder: Encoder, precision: str):
+    """Returns the same with Keras fit, every sequence padded to max_seq_length."""
+    lengths = lengths_of(sequences)
+    batches = padded_batches(sequences, len(lengths), task.hyperparameters)
     model = build_model(build_head(task.head), encoder, task.hyperparameters)
     model.compile(tf.keras.optimizers.AdamW(1e-5), loss=build_head(task.head).loss)
     epoch = iter(batches.repeat())
@@ -91,14 +92,14 @@ def article_epoch(rows: tf.data.Dataset, task, encoder: Encoder, precision: str)
     return train
 
 
-def lengths_of(rows: tf.data.Dataset) -> list[int]:
-    return [inputs["input_word_ids"].shape[0] for inputs, _ in rows]
+def lengths_of(sequences: tf.data.Dataset) -> list[int]:
+    return [inputs["input_word_ids"].shape[0] for inputs, _ in sequences]
 
 
 def facts_of(
     batches: tf.data.Dataset, lengths: list[int], model: tf.keras.Model, precision: str
 ) -> dict:
-    """What an epoch over the batches of these rows comes to."""
+    """Returns how much an epoch over the batches computes; `lengths` are the sequences' tokens."""
     padded = [inputs["input_word_ids"].shape for inputs, _ in batches]
     size = encoder_size(model)
     return {
@@ -106,15 +107,15 @@ def facts_of(
         "rows": len(lengths),
         "steps": len(padded),
         "tokens": sum(lengths),
-        "padding_fraction": 1 - sum(lengths) / sum(rows * length for rows, length in padded),
+        "padding_fraction": 1 - sum(lengths) / sum(size * length for size, length in padded),
         "flops": sum(encoder_flops(length, *size) for length in lengths),
     }
 
 
 def tokenizing(texts: list[tf.Tensor], encoder: Encoder):
-    """A function that tokenizes all of the texts and returns how many."""
+    """Returns a function that tokenizes all texts, and returns the numbers of texts and tokens."""
     tokenizer = Vocabulary(encoder.vocab_file, encoder.lower_case).tokenizer()
-    # As an argument: of a constant, TensorFlow would tokenize once and remember.
+    # Passed as an argument: TensorFlow would tokenize a constant once and keep the result.
     tokenized = tf.function(lambda columns: [tokenizer.tokenize(c).flat_values for c in columns])
     return lambda: {
         "texts": sum(map(len, texts)),
@@ -122,21 +123,21 @@ def tokenizing(texts: list[tf.Tensor], encoder: Encoder):
     }
 
 
-def rows_of(raw: dict, task, encoder: Encoder) -> tf.data.Dataset:
-    """What the Trainer makes of the examples: (inputs of the encoder, unpadded; target) a row."""
+def sequences_of(raw: dict, task, encoder: Encoder) -> tf.data.Dataset:
+    """Returns the Trainer's sequences: (unpadded inputs of the encoder, target) each."""
     examples = examples_of(raw, task, encoder)
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
     return training_sequences(examples, build_head(task.head), vocabulary, task.hyperparameters)
 
 
 def encoder_size(model: tf.keras.Model) -> tuple[int, int, int]:
-    """Layers, hidden size and width of the feed-forward part, from the shapes of the kernels."""
+    """Returns layers, hidden size and width of the feed-forward part, by the kernels' shapes."""
     kernels = [v for v in model.trainable_variables if "/intermediate/kernel" in v.name]
     return len(kernels), *kernels[0].shape
 
 
-def padded_batches(rows: tf.data.Dataset, row_count: int, hyperparameters) -> tf.data.Dataset:
-    """Shuffled batches, each row padded to max_seq_length."""
+def padded_batches(sequences: tf.data.Dataset, count: int, hyperparameters) -> tf.data.Dataset:
+    """Returns shuffled batches, each sequence padded to max_seq_length."""
     length = hyperparameters.max_seq_length
 
     def pad(inputs, target):
@@ -148,12 +149,12 @@ def padded_batches(rows: tf.data.Dataset, row_count: int, hyperparameters) -> tf
             "input_type_ids": tf.ensure_shape(tf.pad(inputs["input_type_ids"], padding), [length]),
         }, target
 
-    shuffled = rows.shuffle(row_count, seed=0).map(pad, num_parallel_calls=tf.data.AUTOTUNE)
+    shuffled = sequences.shuffle(count, seed=0).map(pad, num_parallel_calls=tf.data.AUTOTUNE)
     return shuffled.batch(hyperparameters.batch_size).prefetch(tf.data.AUTOTUNE)
 
 
 def peak(precision: str) -> float:
-    """FLOP/s of square matrix products in this precision, the best of some."""
+    """Measures FLOP/s of square matrix products in this precision, the best of some."""
     dtype = tf.bfloat16 if precision == "bfloat16" else tf.float32
     matrix = tf.cast(tf.random.stateless_normal([2048, 2048], seed=[0, 0]), dtype)
     product = tf.function(lambda: tf.reduce_sum(tf.cast(tf.matmul(matrix, matrix), tf.float32)))

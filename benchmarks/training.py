@@ -1,16 +1,16 @@
-"""The speed of training, beside what a user would pick instead: make bench ARGS="training mrpc=DIR".
+"""Measures the speed of training against two alternatives: make bench ARGS="training mrpc=DIR".
 
-Four systems train the same encoder on the same rows, in turns, one epoch over them a round:
+Four systems train the same encoder on the same examples, in turns, one epoch per round:
 
     project        as the Trainer does it, in the precision that `auto` chooses here
     float32        the same in float32
-    article        Keras fit on hub.KerasLayer, every row padded to max_seq_length, float32
-    huggingface    transformers and PyTorch, rows grouped by length, bfloat16 where there is
+    article        Keras fit on hub.KerasLayer, every sequence padded to max_seq_length, float32
+    huggingface    transformers and PyTorch, sequences grouped by length, bfloat16 where there is
                    (installed into .cache/huggingface on first use)
 
-The order changes from round to round. Ratios are medians of the rounds' own ratios of CPU seconds a
-row: on a machine that others use too they say more than the clock. Written to benchmarks/results:
-training.json with every round, training.md, training.svg.
+The order changes from round to round. Ratios are medians of the rounds' own ratios of CPU seconds per
+sequence, which other processes on the machine disturb less than the clock. The results are in
+benchmarks/results: training.json with every round, training.md and training.svg.
 """
 
 import argparse
@@ -25,16 +25,17 @@ import tempfile
 
 from benchmarks.places import RESULTS, ROOT, prepared_sample
 from benchmarks.worker import Worker
+from components.common.serialization import to_json
 from components.devices.precision import choose
 from components.models.bert.hub import resolve
 from components.models.bert.presets import DEFAULT_ENCODER, PRESETS, fetch_checkpoint
 from components.spec.registry import load_task, task_names
 
 HUGGINGFACE = ROOT / "benchmarks" / "huggingface"
-# Tokens a round, were all examples as long as may be: some batches, in less time than a machine needs to
-# change its speed.
+# Tokens in a round, if all examples had the greatest length: a few batches, so that a round is over
+# before the machine's speed changes.
 _TOKENS = 65_536
-# Of a batch, for all systems: 32 windows of 384 take the article's recipe over 10 GB.
+# Tokens in a batch, for all systems: 32 windows of 384 take the article's recipe over 10 GB.
 _TOKENS_A_BATCH = 6_144
 
 
@@ -53,7 +54,9 @@ def main(arguments: list[str]) -> int:
     results = {}
     for task, data in chosen(options.data).items():
         with tempfile.TemporaryDirectory() as scratch:
-            draw_rows(data or prepared_sample(task), pathlib.Path(scratch), examples_a_round(task))
+            draw_examples(
+                data or prepared_sample(task), pathlib.Path(scratch), examples_a_round(task)
+            )
             rounds = measure(task, scratch, options.rounds)
         results[task] = {**ratios(rounds), **rounds}
         keep(results)
@@ -65,7 +68,7 @@ def chosen(assignments: list[str]) -> dict[str, str]:
     """Returns the tasks that are measured, each with its folder of data: "" for the sample.
 
     Raises:
-      SystemExit: an assignment is none, or there is no such task.
+      SystemExit: an argument is not TASK=DIR, or there is no such task.
     """
     if not assignments:
         return {path.name: "" for path in sorted((ROOT / "samples").iterdir())}
@@ -77,19 +80,19 @@ def chosen(assignments: list[str]) -> dict[str, str]:
 
 
 def examples_a_round(task: str) -> int:
-    """How many examples of the task are trained on in a round."""
+    """Returns how many examples of the task are trained on in a round."""
     return _TOKENS // load_task(task).hyperparameters.max_seq_length
 
 
 def batch_size(task: str) -> int:
-    """How many sequences are in a batch, for all systems."""
+    """Returns how many sequences are in a batch, for all systems."""
     hyperparameters = load_task(task).hyperparameters
     fitting = _TOKENS_A_BATCH // hyperparameters.max_seq_length
     return min(fitting, hyperparameters.batch_size)
 
 
 def install_huggingface() -> None:
-    """An environment of its own in .cache/huggingface, and the checkpoint beside it."""
+    """Installs a virtual environment in .cache/huggingface, and the checkpoint beside it."""
     requirements, ready = HUGGINGFACE / "requirements.txt", _CACHE / "ready"
     if ready.is_file() and ready.read_text() == requirements.read_text():
         return
@@ -106,7 +109,7 @@ _CACHE = ROOT / ".cache" / "huggingface"
 HUGGINGFACE_PYTHON, _CHECKPOINT = str(_CACHE / "venv" / "bin" / "python"), _CACHE / "minilm-l6"
 
 
-def draw_rows(data: str, folder: pathlib.Path, count: int) -> None:
+def draw_examples(data: str, folder: pathlib.Path, count: int) -> None:
     """Writes `count` examples of the train split, evenly spread, for both environments."""
     import tensorflow as tf
 
@@ -115,26 +118,26 @@ def draw_rows(data: str, folder: pathlib.Path, count: int) -> None:
     files = sorted(map(str, pathlib.Path(data, "train").glob("*")))
     records = list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
     drawn = records[:: max(1, len(records) // count)][:count]
-    with tf.io.TFRecordWriter(str(folder / "rows.tfrecord.gz"), "GZIP") as writer:
+    with tf.io.TFRecordWriter(str(folder / "examples.tfrecord.gz"), "GZIP") as writer:
         for record in drawn:
             writer.write(record)
-    with open(folder / "rows.jsonl", "w") as file:
+    with open(folder / "examples.jsonl", "w") as file:
         for record in drawn:
             print(json.dumps(values_by_name(record), default=bytes.decode), file=file)
 
 
-def commands(task: str, rows: str) -> dict[str, list[str]]:
-    """System -> what starts its worker."""
+def commands(task: str, folder: str) -> dict[str, list[str]]:
+    """Returns the command of each system's worker, for the examples in a folder."""
     batches = ["--task", task, "--batch-size", str(batch_size(task))]
     ours = [sys.executable, "-m", "benchmarks.tensorflow_systems", *batches]
-    ours += ["--schema", f"schema/{task}.pbtxt", "--records", f"{rows}/rows.tfrecord.gz"]
-    ours += ["--encoder", resolve(DEFAULT_ENCODER).to_json()]
+    ours += ["--schema", f"schema/{task}.pbtxt", "--records", f"{folder}/examples.tfrecord.gz"]
+    ours += ["--encoder", to_json(resolve(DEFAULT_ENCODER))]
     theirs = [
         HUGGINGFACE_PYTHON,
         str(HUGGINGFACE / "speed.py"),
         *batches,
-        "--rows",
-        f"{rows}/rows.jsonl",
+        "--examples",
+        f"{folder}/examples.jsonl",
     ]
     theirs += ["--checkpoint", str(_CHECKPOINT), "--threads", str(os.cpu_count())]
     theirs += ["--bf16"] if choose("auto") == "bfloat16" else []
@@ -146,12 +149,12 @@ def commands(task: str, rows: str) -> dict[str, list[str]]:
     }
 
 
-def measure(task: str, rows: str, count: int) -> dict[str, dict[str, list[dict]]]:
-    """Kind of round -> system -> its rounds."""
+def measure(task: str, folder: str, count: int) -> dict[str, dict[str, list[dict]]]:
+    """Returns the rounds of each system, by kind of round."""
     workers = {}
     try:
-        for system, command in commands(task, rows).items():
-            workers[system] = Worker(command, f"{rows}/{system}.log", str(ROOT))
+        for system, command in commands(task, folder).items():
+            workers[system] = Worker(command, f"{folder}/{system}.log", str(ROOT))
         rounds = {
             kind: {system: [] for system in workers} for kind in ("train", "tokenize", "peak")
         }
@@ -174,7 +177,7 @@ def _short(made: dict) -> str:
 
 
 def ratios(rounds: dict) -> dict[str, float]:
-    """How many times as fast this project trains: medians over the rounds of ratios of CPU seconds."""
+    """Returns how many times as fast this project trains, in CPU seconds: medians over the rounds."""
     ours = rounds["train"]["project"]
     return {
         f"ratio_vs_{other}": round(
@@ -189,7 +192,7 @@ def ratios(rounds: dict) -> dict[str, float]:
 
 
 def keep(results: dict) -> None:
-    """Writes the figures, the table and the plot."""
+    """Writes the results, the table and the plot."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "training.json").write_text(json.dumps(results, indent=1) + "\n")
     (RESULTS / "training.md").write_text(table(results))
@@ -198,8 +201,11 @@ def keep(results: dict) -> None:
 
 
 def table(results: dict) -> str:
-    """One line a system and task; figures are medians over the rounds, the spread in brackets."""
-    columns = "task, system, precision, rows/s, CPU ms a row, tokens/s, padding, of peak, memory MB"
+    """Returns the table in Markdown: medians over the rounds, with the range of the rates."""
+    columns = (
+        "task, system, precision, sequences/s, CPU ms per sequence, tokens/s, padding, of peak"
+    )
+    columns += ", memory MB"
     lines = [f"| {columns.replace(', ', ' | ')} |", "|---" * 9 + "|"]
     for task, result in results.items():
         for system, made in result["train"].items():

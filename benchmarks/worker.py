@@ -1,8 +1,8 @@
-"""A system under test is a process of its own that does one round of work each time it is asked.
+"""A system under test: a process of its own, which does one round of work on each request.
 
-The driver writes the name of a round on a line of the worker's standard input; the worker answers
-with a line of JSON. So several systems, each with its own packages, take turns on a machine whose
-speed drifts. Standard library only: both environments import this.
+The driver writes the name of a round to the worker's standard input, on a line; the worker answers with
+a line of JSON. So several systems, each with its own packages, can take turns on a machine whose speed
+drifts. Standard library only: both environments import this.
 """
 
 import functools
@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 
 def serve(rounds: Mapping[str, Callable[[], dict]]) -> None:
-    """Answers until its input ends; what a round prints goes to standard error.
+    """Answers requests until the input ends; what a round prints goes to standard error.
 
-    Each answer is what the round returned, with its wall and CPU seconds and the process' peak memory.
+    Each answer is what the round returned, with wall and CPU seconds and the process's peak memory.
     A round that returns its own "seconds" keeps them.
     """
     answers = os.fdopen(os.dup(1), "w")
@@ -35,32 +35,32 @@ def serve(rounds: Mapping[str, Callable[[], dict]]) -> None:
         print(json.dumps(measured | made), file=answers, flush=True)
 
 
-def timed_batches(answer: Callable[[list], list], rows: list) -> dict[str, Callable[[], dict]]:
-    """Rounds for `serve`: "answers" to all rows, and all rows one by one ("1") and by 32 ("32").
+def timed_batches(answer: Callable[[list], list], examples: list) -> dict[str, Callable[[], dict]]:
+    """Returns rounds for `serve`: "answers", and all examples one by one ("1") and by 32 ("32").
 
     Args:
-      answer: a batch of rows -> the probabilities of each, as lists.
+      answer: a batch of examples -> the probabilities of each, as lists.
     """
 
     def in_batches(size: int) -> dict:
         latencies = []
-        for start in range(0, len(rows), size):
+        for start in range(0, len(examples), size):
             began = time.perf_counter()
-            answer(rows[start : start + size])
+            answer(examples[start : start + size])
             latencies.append(1000 * (time.perf_counter() - began))
-        return {"rows": len(rows), "latencies_ms": latencies}
+        return {"rows": len(examples), "latencies_ms": latencies}
 
     return {
-        "answers": lambda: {"probabilities": answer(rows)},
+        "answers": lambda: {"probabilities": answer(examples)},
         **{str(size): functools.partial(in_batches, size) for size in (1, 32)},
     }
 
 
 class Worker:
-    """The driver's end of one."""
+    """A worker, as the driver sees it."""
 
     def __init__(self, command: Sequence[str], log: str, directory: str):
-        """Starts it in `directory`, with its standard error in `log`, and waits until it is ready."""
+        """Starts the worker in `directory`, its standard error in `log`, and waits until it is ready."""
         self._log = log
         with open(log, "w") as errors:
             self._process = subprocess.Popen(
@@ -83,7 +83,7 @@ class Worker:
         self._process.wait()
 
     def _answer(self) -> dict:
-        """Raises RuntimeError, with the log, where the worker has ended instead."""
+        """Reads an answer; raises RuntimeError, with the log, where the worker has ended."""
         line = self._process.stdout.readline()
         if not line:
             with open(self._log) as log:

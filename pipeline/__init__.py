@@ -1,1 +1,1 @@
-"""The wiring: knows TFX, never touches a tensor."""
+"""The wiring of the stages: it knows TFX, and never touches a tensor."""

@@ -24,10 +24,12 @@ _LONGEST_JOB = f"--job_server_timeout={24 * 3600}"
 
 @dataclasses.dataclass(frozen=True)
 class Profile:
-    """Attributes:
-    arguments: Beam's, always given.
-    required: names of those that only the user knows.
-    installs: whether its workers install this project by themselves, with setup.py.
+    """The arguments that a name of an engine stands for.
+
+    Attributes:
+      arguments: Beam's, always given.
+      required: names of the arguments that only the user knows.
+      installs: whether its workers install this project by themselves, with setup.py.
     """
 
     arguments: tuple[str, ...]
@@ -60,7 +62,7 @@ PROFILES = {
 
 
 def beam_arguments(profile: str, assignments: Sequence[str]) -> tuple[str, ...]:
-    """The arguments of a profile with the user's own.
+    """Returns the arguments of a profile, followed by the user's own.
 
     Args:
       profile: a key of PROFILES.
@@ -93,9 +95,10 @@ def beam_arguments(profile: str, assignments: Sequence[str]) -> tuple[str, ...]:
 
 
 def _refuse_unknown(given: dict[str, str]) -> None:
-    """Beam logs a warning for an option it does not know, and goes on without it.
+    """Raises InputError for an option that Beam does not know.
 
-    It has no public list of its options: tests/test_private_names.py watches the names used here.
+    Beam itself logs a warning and goes on without the option. It has no public list of its options:
+    tests/test_private_names.py watches the private names that are used here.
     """
     from apache_beam.options.pipeline_options import PipelineOptions
 

@@ -18,19 +18,20 @@ from components.spec.task import Task
 from pipeline.fingerprint import code_sha256
 
 SIGNATURE = "serve_examples"
-# Where TFX's Evaluator finds what adds the slices to the rows.
+# The module in which TFX's Evaluator finds the extractor that adds the slices to the examples.
 EXTRACTORS = "components.evaluation.slices"
 _PAIRED = "components.evaluation.paired"
 _RECORDED = "components.evaluation.recorded_answers"
 
 
 def eval_config(task: Task) -> config_pb2.EvalConfig:
-    """The Evaluator asks the signature that will be served, and judges the whole split.
+    """Returns TFMA's configuration of the task's metrics, slices and thresholds.
 
-    It judges those of the slices, too, that have a bound and examples enough.
+    The Evaluator calls the signature that will be served, and judges the whole split. It also judges
+    each slice that has a bound and enough examples.
 
     Raises:
-      InputError: the task's thresholds are none, or ask what cannot be asked; there is no such slice.
+      InputError: the task has no threshold, a threshold cannot be applied, or a slice does not exist.
     """
     check_gate(task)
     check_slices(task)
@@ -65,7 +66,7 @@ def eval_config(task: Task) -> config_pb2.EvalConfig:
 
 
 def check_gate(task: Task) -> None:
-    """Raises InputError where the task's thresholds would let every model through, or none."""
+    """Raises InputError where the task's thresholds would let every model pass, or none."""
     if not task.thresholds:
         raise InputError(
             f"The task {task.name} has no thresholds, so that every model would be pushed. Give it "
@@ -92,7 +93,7 @@ def check_gate(task: Task) -> None:
 
 
 def check_slices(task: Task) -> None:
-    """Raises InputError where a slice is none: TFMA would leave it out without a word."""
+    """Raises InputError where a slice does not exist: TFMA would leave it out without a word."""
     known = [*SLICES, *filter(None, [task.head.class_feature])]
     for name in task.slices:
         if name not in known:
@@ -114,12 +115,14 @@ def check_slices(task: Task) -> None:
 
 
 def check_slice_examples(task: Task, folder: str) -> None:
-    """Raises InputError where a slice reads what examples lack, or one with a bound has no example.
+    """Raises InputError where a slice reads a feature that examples lack, or has a bound and no example.
 
-    The first would end the Evaluator after the training, the second refuse every model.
+    The first would make the Evaluator fail after the training, the second would refuse every model.
 
     Args:
-      folder: of the split that the gate judges. Where it is not of this machine, TFMA finds out.
+      task: with the slices.
+      folder: of the split that the gate judges. One on another machine is not checked here; TFMA
+        finds out.
     """
     files = [str(file) for file in sorted(pathlib.Path(folder).glob("*"))]
     if not files:
@@ -180,9 +183,9 @@ def _value_threshold(metric: Metric, bound: float) -> config_pb2.GenericValueThr
 
 
 def _interval_config(metric: Metric, task: Task) -> config_pb2.MetricConfig:
-    """What tells how far the metric may be off, and where TFMA refuses what is worse than the baseline.
+    """Returns the configuration of the metric's interval, with the threshold against the baseline.
 
-    Without a baseline TFX drops the threshold.
+    Without a baseline, TFX drops the threshold.
     """
     arguments = {
         "name": metric.name + (UPPER if metric.higher_is_better else LOWER),
@@ -197,7 +200,7 @@ def _interval_config(metric: Metric, task: Task) -> config_pb2.MetricConfig:
         class_name="PairedInterval", module=_PAIRED, config=json.dumps(arguments)
     )
     if threshold := task.thresholds.get(metric.name):
-        # Of the change, too: that its best case is no worse than what is put up with.
+        # The best case of the change must be no worse than what is put up with.
         direction = config_pb2.MetricDirection
         worst = threshold.max_worsening
         best_case = config_pb2.GenericChangeThreshold(
@@ -211,7 +214,7 @@ def _interval_config(metric: Metric, task: Task) -> config_pb2.MetricConfig:
 
 
 def _slice_thresholds(task: Task) -> dict[str, config_pb2.PerSliceMetricThresholds]:
-    """Returns for each name of a metric of `paired.PairedInterval` its bounds in slices."""
+    """Returns the bounds in slices, by name of a metric of `paired.PairedInterval`."""
     bounds: dict[str, config_pb2.PerSliceMetricThresholds] = collections.defaultdict(
         config_pb2.PerSliceMetricThresholds
     )
@@ -225,7 +228,7 @@ def _slice_thresholds(task: Task) -> dict[str, config_pb2.PerSliceMetricThreshol
 
 
 def _recorded_config(task: Task) -> config_pb2.MetricConfig:
-    """What ServingCheck holds the exported model to."""
+    """Returns the configuration that records the answers for ServingCheck."""
     arguments = {
         "name": task.head.prediction_key,
         "head": to_json(task.head),
@@ -237,7 +240,7 @@ def _recorded_config(task: Task) -> config_pb2.MetricConfig:
 
 
 def _overall(**threshold) -> config_pb2.PerSliceMetricThreshold:
-    """Binds on the whole split only; MetricConfig.threshold would bind on every slice."""
+    """Returns a threshold on the whole split only; MetricConfig.threshold would bind on every slice."""
     return config_pb2.PerSliceMetricThreshold(
         slicing_specs=[config_pb2.SlicingSpec()], threshold=config_pb2.MetricThreshold(**threshold)
     )

@@ -1,4 +1,4 @@
-"""What the model card of a run can say before the run."""
+"""The facts of a model card that are known before the run."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ from pipeline.fingerprint import stage_code
 
 
 def card_facts(config: PipelineConfig) -> str:
-    """JSON for ServingCheck, see `components/serving/model_card.py`."""
+    """Returns the facts as JSON for ServingCheck, see `components/serving/model_card.py`."""
     task = config.task
     facts = {
         "task": task.name,
@@ -28,6 +28,6 @@ def card_facts(config: PipelineConfig) -> str:
 
 
 def _data(folder: str) -> dict:
-    """What `prepare` wrote about the data, where that can be read from here."""
+    """Reads what `prepare` wrote about the data, where this machine can read it."""
     about = pathlib.Path(folder, "dataset.json")
     return {"folder": folder} | (json.loads(about.read_text()) if about.is_file() else {})

@@ -1,4 +1,4 @@
-"""The pipeline, in reading order: from TFRecords to a pushed model."""
+"""The pipeline from TFRecords to a pushed model, in the order in which its stages run."""
 
 import json
 
@@ -14,6 +14,7 @@ from tfx.components import (
 )
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.compiler.compiler import Compiler
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
@@ -42,7 +43,7 @@ from pipeline.resolvers.last_statistics import LastBlessedStatistics, statistics
 
 
 def create_pipeline(config: PipelineConfig) -> Pipeline:
-    """Ingest, check, tokenize, train, judge, try, push."""
+    """Builds the pipeline: ingest, check, tokenize, train, evaluate, try the export, push it."""
     task = config.task
     check_slice_examples(task, f"{config.data}/{config.eval_split}")
 
@@ -90,7 +91,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
     model_server = _model_server(config, examples, trainer) if task.serving.model_server else None
     serving_check = _serving_check(config, examples, trainer, evaluator, model_server)
 
-    # Without a model of its own it pushes the copy that ServingCheck has made ready.
+    # It is given no model, and so pushes the copy that ServingCheck has made ready.
     pusher = Pusher(
         custom_executor_spec=ExecutorClassSpec(PusherExecutor),
         model_blessing=evaluator.outputs["blessing"],
@@ -131,9 +132,9 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
 
 
 def compile_pipeline(config: PipelineConfig) -> pipeline_pb2.Pipeline:
-    """As TFX's launcher runs it, with a cache for every stage but Pusher.
+    """Compiles the pipeline for TFX's launcher, with a cache for every stage but Pusher.
 
-    What there is to push depends on what is served now.
+    Whether there is something to push depends on what is served now.
     """
     compiled = Compiler().compile(create_pipeline(config))
     for node in (node.pipeline_node for node in compiled.nodes):
@@ -153,7 +154,7 @@ def _transform(config: PipelineConfig, examples, schema) -> Transform:
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
         preprocessing_fn="components.preprocessing.transform.preprocessing_fn",
-        disable_statistics=True,  # TokenStatistics' are the ones that are looked at
+        disable_statistics=True,  # TokenStatistics computes them
         custom_config=_head_and_encoder(config, "Transform"),
     )
 
@@ -175,11 +176,11 @@ def _trainer(config: PipelineConfig, transform) -> Trainer:
 
 
 def _head_and_encoder(config: PipelineConfig, stage: str) -> dict[str, str]:
-    """What the stage is told of both, and the hash of its code with the head's."""
+    """Returns the head, the encoder, and the hash of the stage's code with the head's."""
     head = config.task.head
     return {
         "head": to_json(head),
-        "encoder": config.encoder.to_json(),
+        "encoder": to_json(config.encoder),
         "code": stage_code(stage, head),
     }
 
@@ -207,7 +208,7 @@ def _model_server(config: PipelineConfig, examples, trainer) -> InfraValidator:
 
 def _serving_check(
     config: PipelineConfig, examples, trainer, evaluator, model_server: InfraValidator | None
-) -> ServingCheck:
+) -> BaseComponent:
     return ServingCheck(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
@@ -252,7 +253,7 @@ def _anchor(config: PipelineConfig, candidate: Channel) -> Resolver:
 
 
 def _directions(task: Task) -> dict[str, bool]:
-    """Whether higher is better, of each metric that the gate has a threshold on."""
+    """Returns for each metric with a threshold whether higher is better."""
     judged = (task.metric(name) for name in task.thresholds)
     return {metric.name: metric.higher_is_better for metric in judged if metric}
 
@@ -265,12 +266,13 @@ def _last_blessed(_, __) -> Resolver:
     )
 
 
-def _served(config: PipelineConfig, candidate: Channel) -> ServedModel:
+def _served(config: PipelineConfig, candidate: Channel) -> BaseComponent:
     destination = proto_utils.proto_to_json(_push_destination(config))
     return ServedModel(candidate=candidate, push_destination=destination)
 
 
-# Each needs more than the one below it: our resolver in ML Metadata, TFX's own there, a folder.
+# The first needs ML Metadata and this project's resolver, the second TFX's own resolver, the third
+# only a folder.
 _BASELINES = {
     "anchor": _anchor,
     "last_blessed": _last_blessed,

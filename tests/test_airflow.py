@@ -14,7 +14,7 @@ import pytest
 
 import airflow_dag
 from components.common.settings import parse_settings
-from components.models.bert.hub import Encoder
+from components.spec.encoder import Encoder
 from components.spec.registry import load_task
 from pipeline.cli import compile
 from pipeline.config import PipelineConfig

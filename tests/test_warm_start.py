@@ -12,7 +12,7 @@ from components.models.heads.head import build_head
 from components.spec.registry import load_task
 from components.training import trainer
 from components.training.warm_start import start_from
-from pipeline.config import pushed_model
+from pipeline.local_config import pushed_model
 from tests.conftest import stages
 from tests.tiny_encoder import write_tiny_encoder
 

@@ -1,4 +1,4 @@
-"""What the baselines share: batches, optimizer, training loop, prediction and result file."""
+"""The code of all baselines: batches, optimizer, training loop, prediction and result file."""
 
 import argparse
 import itertools
@@ -67,8 +67,8 @@ def train(load, tokenizer, features, seed, epochs, learning_rate, bf16, unit):
 
     Args:
       load: called after the seed is set, since it initializes the head.
-      features: per row, unpadded, what the model takes, targets included.
-      unit: what a row is called in the progress and in the speed's name, in the plural.
+      features: the model's inputs and targets for each sequence, unpadded.
+      unit: name of a sequence in the progress and in the speed's name, in the plural.
 
     Returns:
       The model, and a dictionary of train_<unit>_per_second, seconds and cpu_seconds.
@@ -78,7 +78,7 @@ def train(load, tokenizer, features, seed, epochs, learning_rate, bf16, unit):
     model = load().train()
     steps = epochs * -(-len(features) // BATCH_SIZE)
     optimizer, schedule = make_optimizer(model, learning_rate, steps)
-    lengths = [len(row["input_ids"]) for row in features]
+    lengths = [len(feature["input_ids"]) for feature in features]
     start, cpu_start, losses, seen = time.perf_counter(), time.process_time(), [], 0
     for indices in itertools.chain.from_iterable(
         grouped_batches(lengths, rng) for _ in range(epochs)
@@ -115,7 +115,7 @@ def train_step(model, optimizer, schedule, batch, bf16):
 
 
 def grouped_batches(lengths, rng):
-    """Returns shuffled batches of indices whose rows have similar lengths."""
+    """Returns shuffled batches of indices whose sequences have similar lengths."""
     order, batches = rng.permutation(len(lengths)), []
     for start in range(0, len(order), MEGABATCH * BATCH_SIZE):
         mega = sorted(order[start : start + MEGABATCH * BATCH_SIZE], key=lambda i: -lengths[i])
@@ -143,8 +143,8 @@ def predict(model, tokenizer, features, bf16, read):
     """Returns, in the order of the features, what `read` takes from the output of their batch.
 
     Args:
-      features: per row, unpadded, what the model takes.
-      read: from the model's output to one result per row of its batch.
+      features: the model's inputs for each sequence, unpadded.
+      read: the model's output -> one result per sequence of its batch.
     """
     model.eval()
     results = [None] * len(features)

@@ -27,13 +27,13 @@ def read_mrpc(directory):
         label, id1, id2, first, second = line.rstrip("\r").split("\t")
         (dev if (id1, id2) in dev_ids else train).append((first, second, int(label)))
     if len(dev) != len(dev_ids):
-        raise ValueError(f"found {len(dev)} of {len(dev_ids)} development rows")
+        raise ValueError(f"found {len(dev)} of {len(dev_ids)} development examples")
     return train, dev
 
 
-def encode(tokenizer, rows):
-    """Tokenizes rows without padding into one feature dictionary per row."""
-    first, second, labels = zip(*rows)
+def encode(tokenizer, examples):
+    """Tokenizes examples without padding into one feature dictionary per example."""
+    first, second, labels = zip(*examples)
     enc = tokenizer(
         list(first), list(second), truncation=True, max_length=MAX_LENGTH, padding=False
     )
@@ -53,7 +53,7 @@ def load(checkpoint):
 def evaluate(model, tokenizer, features, bf16):
     """Returns accuracy and the paraphrase class's F1 on the features."""
     labels = predict(model, tokenizer, features, bf16, lambda out: out.logits.argmax(-1).tolist())
-    predicted, actual = np.array(labels), np.array([row["labels"] for row in features])
+    predicted, actual = np.array(labels), np.array([feature["labels"] for feature in features])
     f1 = 2 * (predicted * actual).sum() / (predicted.sum() + actual.sum())
     return {"accuracy": float((predicted == actual).mean()), "f1": float(f1)}
 
@@ -64,14 +64,17 @@ def main():
     parser.add_argument("--data", required=True, help="directory with the two MRPC files")
     args = parser.parse_args()
     tokenizer = AutoTokenizer.from_pretrained(args.checkpoint, use_fast=True)
-    train_rows, dev_rows = (encode(tokenizer, rows) for rows in read_mrpc(args.data))
-    print(f"{len(train_rows)} training rows, {len(dev_rows)} development rows", file=sys.stderr)
+    train_features, dev_features = (encode(tokenizer, part) for part in read_mrpc(args.data))
+    print(
+        f"{len(train_features)} training examples, {len(dev_features)} development examples",
+        file=sys.stderr,
+    )
 
     def run(*grid):
         model, speed = train(
-            lambda: load(args.checkpoint), tokenizer, train_rows, *grid, args.bf16, "examples"
+            lambda: load(args.checkpoint), tokenizer, train_features, *grid, args.bf16, "examples"
         )
-        return {**evaluate(model, tokenizer, dev_rows, args.bf16), **speed}
+        return {**evaluate(model, tokenizer, dev_features, args.bf16), **speed}
 
     run_grid(args, run)
 

@@ -20,7 +20,7 @@ NAMES = {
 def main(results_file, plot_file):
     with open(results_file) as file:
         results = json.load(file)
-    plt.rcParams["svg.hashsalt"] = "training"  # the same figures give the same file
+    plt.rcParams["svg.hashsalt"] = "training"  # the same results give the same file
     figure, axes = plt.subplots(1, len(results), figsize=(4.5 * len(results), 2.4))
     for axis, (task, result) in zip(axes if len(results) > 1 else [axes], results.items()):
         rates = {
@@ -35,7 +35,7 @@ def main(results_file, plot_file):
         colors = ["#1a7f5a", "#8fc7b0", "#9aa0a6", "#c9ccd1"]
         axis.barh(list(rates), medians, xerr=spread, color=colors, ecolor="#444444")
         axis.invert_yaxis()
-        axis.set_title(f"{task}: rows trained on a second", fontsize=10)
+        axis.set_title(f"{task}: sequences trained on per second", fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(plot_file, metadata={"Date": None})

@@ -1,7 +1,7 @@
 """transformers' pipeline() and ONNX Runtime as workers that answer: see `benchmarks/worker.py`.
 
 The folder holds what `benchmarks/serving.py` wrote of a pushed model: its weights by PyTorch's names,
-its vocabulary, its settings, and the rows to answer.
+its vocabulary, its settings, and the examples to answer.
 """
 
 import argparse
@@ -89,10 +89,12 @@ def by_pipeline(folder, threads):
         "text-classification", model=load_model(folder), tokenizer=load_tokenizer(folder, settings)
     )
 
-    def answer(rows):
-        pairs = [{"text": first, "text_pair": second} for first, second in rows]
+    def answer(examples):
+        pairs = [{"text": first, "text_pair": second} for first, second in examples]
         answers = classify(pairs, batch_size=len(pairs), top_k=None, truncation=True)
-        return [[one["score"] for one in sorted(row, key=lambda r: r["label"])] for row in answers]
+        return [
+            [one["score"] for one in sorted(scores, key=lambda r: r["label"])] for scores in answers
+        ]
 
     return answer
 
@@ -130,8 +132,8 @@ def by_onnxruntime(folder, threads):
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(fused, options, providers=["CPUExecutionProvider"])
 
-    def answer(rows):
-        inputs = tokenizer(rows, truncation=True, padding=True, return_tensors="np")
+    def answer(examples):
+        inputs = tokenizer(examples, truncation=True, padding=True, return_tensors="np")
         (logits,) = session.run(["logits"], {name: inputs[name] for name in names})
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return (odds / odds.sum(axis=1, keepdims=True)).tolist()
@@ -146,8 +148,8 @@ def main():
     parser.add_argument("--threads", type=int, required=True)
     args = parser.parse_args()
     system = {"pipeline": by_pipeline, "onnxruntime": by_onnxruntime}[args.system]
-    rows = json.loads((args.folder / "rows.json").read_text())
-    serve(timed_batches(system(args.folder, args.threads), rows))
+    examples = json.loads((args.folder / "examples.json").read_text())
+    serve(timed_batches(system(args.folder, args.threads), examples))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Hugging Face transformers with PyTorch as a worker: see `benchmarks/worker.py`.
 
-At its best on a CPU: batches of like length, padded to their longest row, bfloat16 autocast where the
-processor has it. Rows come as JSON lines with the task's raw features.
+It is set up for a CPU: batches of similar length, padded to their longest sequence, bfloat16 autocast
+where the processor has it. Examples come as JSON lines with the task's raw features.
 """
 
 import argparse
@@ -23,19 +23,19 @@ from benchmarks.flops import encoder_flops, matmul_flops
 from benchmarks.worker import serve
 
 
-def mrpc_features(tokenizer, rows):
+def mrpc_features(tokenizer, examples):
     fields = ("sentence1", "sentence2", "label")
-    return mrpc.encode(tokenizer, [tuple(row[name][0] for name in fields) for row in rows])
+    return mrpc.encode(tokenizer, [tuple(e[name][0] for name in fields) for e in examples])
 
 
-def squad_features(tokenizer, rows):
+def squad_features(tokenizer, examples):
     examples = [
         squad.Example(
-            row["question"][0],
-            row["context"][0],
-            list(zip(row["answer_text"], row["answer_start"])),
+            e["question"][0],
+            e["context"][0],
+            list(zip(e["answer_text"], e["answer_start"])),
         )
-        for row in rows
+        for e in examples
     ]
     windows = squad.windows_of(tokenizer, examples)
     return [squad.with_targets(window, examples) for window in windows]
@@ -54,7 +54,7 @@ TASKS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--task", required=True, choices=TASKS)
-    parser.add_argument("--rows", required=True, help="JSON lines: feature -> list of values")
+    parser.add_argument("--examples", required=True, help="JSON lines: feature -> list of values")
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
@@ -64,10 +64,10 @@ def main():
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     to_features, load, texts = TASKS[args.task]
-    rows = [json.loads(line) for line in Path(args.rows).read_text().splitlines()]
+    examples = [json.loads(line) for line in Path(args.examples).read_text().splitlines()]
     tokenizer = AutoTokenizer.from_pretrained(args.checkpoint, use_fast=True)
-    features = to_features(tokenizer, rows)
-    lengths = [len(row["input_ids"]) for row in features]
+    features = to_features(tokenizer, examples)
+    lengths = [len(feature["input_ids"]) for feature in features]
     model = load(args.checkpoint).train()
     optimizer, schedule = make_optimizer(model, 1e-5, 1_000_000)
     rng = np.random.default_rng(0)
@@ -89,10 +89,10 @@ def main():
 
     def tokenize():
         """As the tokenizer's users do: lists of text in, lists of ids out."""
-        columns = [[row[name][0] for row in rows] for name in texts]
+        columns = [[example[name][0] for example in examples] for name in texts]
         ids = [tokenizer(column, add_special_tokens=False)["input_ids"] for column in columns]
-        pieces = sum(map(len, itertools.chain.from_iterable(ids)))
-        return {"texts": sum(map(len, columns)), "tokens": pieces}
+        tokens = sum(map(len, itertools.chain.from_iterable(ids)))
+        return {"texts": sum(map(len, columns)), "tokens": tokens}
 
     serve(
         {
@@ -104,7 +104,7 @@ def main():
 
 
 def peak(bf16):
-    """FLOP/s of square matrix products in the precision of training."""
+    """Measures FLOP/s of square matrix products in the precision of training."""
     matrix = torch.rand(2048, 2048, dtype=torch.bfloat16 if bf16 else torch.float32)
     return matmul_flops(2048, lambda: matrix @ matrix)
 

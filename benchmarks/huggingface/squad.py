@@ -4,7 +4,7 @@ Trains one model per seed and configuration, evaluates it once, after its last
 epoch, on the evaluation file, and appends one JSON line per run to the output
 file. Runs that the output file already holds are skipped. Windows, targets and
 the choice of the answer are those of the transformers example run_qa; questions
-are cut to 64 word pieces. Answers are judged by the project's own metrics.
+are cut to 64 tokens. Answers are judged by the project's own metrics.
 """
 
 import json
@@ -20,8 +20,8 @@ from transformers import AutoTokenizer, BertForQuestionAnswering
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 from components.evaluation.metrics.span_extraction import exact_match, f1
 
-MAX_LENGTH, STRIDE = 384, 128  # word pieces of a window; of context shared with the next one
-MAX_QUESTION_LENGTH, MAX_ANSWER_LENGTH = 64, 30  # word pieces
+MAX_LENGTH, STRIDE = 384, 128  # tokens of a window; of context that two windows share
+MAX_QUESTION_LENGTH, MAX_ANSWER_LENGTH = 64, 30  # tokens
 N_BEST = 20  # starts and ends of a window that compete
 
 
@@ -34,13 +34,13 @@ class Example(NamedTuple):
 
 
 class Window(NamedTuple):
-    """A question with as much of its context as one row holds.
+    """A question with as much of its context as one sequence holds.
 
     Attributes:
       example: index of the example.
       features: what the model takes, unpadded.
-      first: position in the row of the context's first word piece.
-      offsets: int [word pieces of context, 2], start and end in the context, in characters.
+      first: position in the sequence of the context's first token.
+      offsets: int [tokens of context, 2], start and end in the context, in characters.
     """
 
     example: int
@@ -85,14 +85,14 @@ def windows_of(tokenizer, examples):
             return_offsets_mapping=True,
             padding=False,
         )
-        for row, offsets in enumerate(enc["offset_mapping"]):
-            context = [i for i, part in enumerate(enc.sequence_ids(row)) if part == 1]
-            features = {name: enc[name][row] for name in tokenizer.model_input_names}
+        for index, offsets in enumerate(enc["offset_mapping"]):
+            context = [i for i, part in enumerate(enc.sequence_ids(index)) if part == 1]
+            features = {name: enc[name][index] for name in tokenizer.model_input_names}
             yield Window(index, features, context[0], np.array(offsets)[context])
 
 
 def cut(tokenizer, question):
-    """Returns the question's first MAX_QUESTION_LENGTH word pieces, as text."""
+    """Returns the question's first MAX_QUESTION_LENGTH tokens, as text."""
     ends = tokenizer(question, add_special_tokens=False, return_offsets_mapping=True)
     ends = [end for _, end in ends["offset_mapping"]]
     return (
@@ -101,7 +101,7 @@ def cut(tokenizer, question):
 
 
 def target(window, text, start):
-    """Returns the positions in the row of an answer's outer word pieces; 0, [CLS], if it is not there.
+    """Returns the positions of an answer's first and last token; 0, [CLS], if it is not there.
 
     Args:
       text: the answer.
@@ -124,19 +124,19 @@ def with_targets(window, examples):
 
 
 def best_span(window, logits):
-    """Returns (score, first, last), word pieces counted in the window's context.
+    """Returns (score, first, last), tokens counted in the window's context.
 
-    The score is -inf if none of the N_BEST starts and ends of the row make an answer.
+    The score is -inf if none of the N_BEST starts and ends of the window make an answer.
 
     Args:
-      logits: float [2, at least the row's length], of starts and of ends.
+      logits: float [2, at least the window's length], of starts and of ends.
     """
     logits = logits[:, : len(window.features["input_ids"])]
     starts, ends = np.argsort(-logits, axis=1, kind="stable")[:, :N_BEST]
     scores = logits[0, starts][:, None] + logits[1, ends]
-    pieces = ends - starts[:, None] + 1
+    lengths = ends - starts[:, None] + 1
     in_context = (starts[:, None] >= window.first) & (ends < window.first + len(window.offsets))
-    scores[(pieces < 1) | (pieces > MAX_ANSWER_LENGTH) | ~in_context] = -np.inf
+    scores[(lengths < 1) | (lengths > MAX_ANSWER_LENGTH) | ~in_context] = -np.inf
     i, j = np.unravel_index(scores.argmax(), scores.shape)
     return scores[i, j], starts[i] - window.first, ends[j] - window.first
 
@@ -144,8 +144,8 @@ def best_span(window, logits):
 def answers_of(examples, windows, logits):
     """Returns each example's answer, the best over its windows; "" if there is none."""
     best = [(-np.inf, "")] * len(examples)
-    for window, row in zip(windows, logits):
-        score, first, last = best_span(window, row)
+    for window, scores in zip(windows, logits):
+        score, first, last = best_span(window, scores)
         if score > best[window.example][0]:
             start, end = window.offsets[first, 0], window.offsets[last, 1]
             best[window.example] = score, examples[window.example].context[start:end]
@@ -182,12 +182,12 @@ def main():
     args = parser.parse_args()
     tokenizer = AutoTokenizer.from_pretrained(args.checkpoint, use_fast=True)
     train_examples, eval_examples = read_squad(args.train), read_squad(args.eval)
-    train_rows = [
+    train_windows = [
         with_targets(window, train_examples) for window in windows_of(tokenizer, train_examples)
     ]
     eval_windows = list(windows_of(tokenizer, eval_examples))
     print(
-        f"{len(train_examples)} training questions in {len(train_rows)} windows, "
+        f"{len(train_examples)} training questions in {len(train_windows)} windows, "
         f"{len(eval_examples)} evaluation questions in {len(eval_windows)}",
         file=sys.stderr,
     )
@@ -196,13 +196,13 @@ def main():
         model, speed = train(
             lambda: load_model(BertForQuestionAnswering, args.checkpoint),
             tokenizer,
-            train_rows,
+            train_windows,
             *grid,
             args.bf16,
             "windows",
         )
         scores = evaluate(model, tokenizer, eval_examples, eval_windows, args.bf16)
-        return {**scores, **speed, "windows": len(train_rows)}
+        return {**scores, **speed, "windows": len(train_windows)}
 
     run_grid(args, run)
 

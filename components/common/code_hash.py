@@ -63,7 +63,7 @@ def _read(source: bytes) -> tuple[str, list[str]]:
                 raise ValueError(
                     f"line {node.lineno}: write the import with the package's full name"
                 )
-            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            imported += [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
     return ast.dump(tree), imported
 
 

@@ -16,9 +16,10 @@ from components.common import files
 from components.common.cache import cache_directory
 from components.common.errors import InputError
 from components.common.locks import locked
-from components.data import download, tfrecords
+from components.common.stderr_filter import quiet_stderr
+from components.data import download
 from components.data.readers.reader import has_alignment, key_of, reader_of
-from components.spec.data_source import LocatedExample
+from components.spec.data_source import SPLITS, LocatedExample
 from components.spec.task import Task
 
 SUMMARY_NAME = "dataset.json"
@@ -52,17 +53,17 @@ def own_files(task: Task, paths: Mapping[str, str | None]) -> Source:
       InputError: a file does not exist.
     """
     reader = reader_of(task.data)
-    paths = {split: path for split, path in paths.items() if path}
-    for split, path in paths.items():
+    given = {split: path for split, path in paths.items() if path}
+    for split, path in given.items():
         if not os.path.isfile(path):
             raise InputError(f"--{split} {path}: there is no such file.")
     return Source(
         files={
             split: {"name": os.path.basename(path), "sha256": files.file_sha256(path)}
-            for split, path in paths.items()
+            for split, path in given.items()
         },
         read=lambda: {
-            split: list(reader.read_file(path, task.head)) for split, path in paths.items()
+            split: list(reader.read_file(path, task.head)) for split, path in given.items()
         },
         is_published=False,
     )
@@ -105,7 +106,7 @@ def prepare(task: Task, source: Source, output: str, drop_misaligned: bool = Fal
         files.recover(target)
         summary = _read_summary(target)
         up_to_date = _is_up_to_date(target, summary, task, source, drop_misaligned)
-        if not up_to_date:
+        if not summary or not up_to_date:
             read = source.read()
             splits = _aligned(read, task, drop_misaligned)
             _check(splits, task, source)
@@ -130,7 +131,7 @@ def _read_summary(output: str) -> dict[str, Any] | None:
     names = set(os.listdir(output))
     if not names:
         return None
-    foreign = sorted(names - {*tfrecords.SPLITS, SUMMARY_NAME})
+    foreign = sorted(names - {*SPLITS, SUMMARY_NAME})
     if foreign or SUMMARY_NAME not in names:
         raise InputError(
             f"{output} would be replaced as a whole, but holds {(foreign or sorted(names))[0]}, "
@@ -160,7 +161,7 @@ def _is_up_to_date(
         return False
     return all(
         _sizes(os.path.join(output, split)) == summary["splits"].get(split, {}).get("files", {})
-        for split in tfrecords.SPLITS
+        for split in SPLITS
     )
 
 
@@ -254,17 +255,20 @@ def _replace(
     """
     example_count = sum(len(examples) for examples in splits.values())
     print(f"Writing {example_count:,} examples.", file=sys.stderr)
-    summary = {
+    summary: dict[str, Any] = {
         "written_by": _WRITTEN_BY,
         "format": _FORMAT,
         "task": task.name,
         "sources": source.files,
         "splits": {},
     }
+    with quiet_stderr():
+        # TensorFlow takes seconds, and most errors are found without it.
+        from components.data.tfrecords import write_records
     with files.replacing(output) as folder:
         for split, examples in splits.items():
             split_folder = os.path.join(folder, split)
-            tfrecords.write_records(split_folder, [example for _, example in examples])
+            write_records(split_folder, [example for _, example in examples])
             summary["splits"][split] = {
                 "rows": len(examples),
                 "labels": _count(examples, label) if (label := task.head.class_feature) else {},
@@ -285,7 +289,7 @@ def _print_table(summary: Mapping[str, Any]) -> None:
         ["split", "examples", *(f"label {label}" for label in labels), "files"]
         + ["dropped"] * has_dropped
     ]
-    for name in tfrecords.SPLITS:
+    for name in SPLITS:
         if name in splits:
             counts = [splits[name]["labels"].get(label, 0) for label in labels]
             numbers = [splits[name]["rows"], *counts, len(splits[name]["files"])]

@@ -1,7 +1,4 @@
-"""TFRecords of tf.Examples, one folder a split: written, and checked before a run relies on them.
-
-TensorFlow is imported inside the functions: it takes seconds, and most errors are found without it.
-"""
+"""TFRecords of tf.Examples, one folder a split: written, and checked before a run relies on them."""
 
 import dataclasses
 import gzip
@@ -12,14 +9,13 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+import tensorflow as tf
 from google.protobuf import message, text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.common.errors import InputError
-from components.common.stderr_filter import quiet_stderr
-from components.spec.data_source import Example
+from components.spec.data_source import SPLITS, Example
 
-SPLITS = ("train", "eval", "test")
 OPTIONAL_SPLITS = ("test",)
 _EXAMPLES_A_FILE = 5_000
 _RECORDS_AT_ONCE = 1_024
@@ -39,9 +35,6 @@ def write_records(folder: str, examples: Sequence[Example]) -> None:
     str and bytes become a bytes_list (UTF-8), int an int64_list, float a float_list; a list holds
     several of one kind.
     """
-    with quiet_stderr():
-        import tensorflow as tf
-
     os.mkdir(folder)
     file_count = max(1, math.ceil(len(examples) / _EXAMPLES_A_FILE))
     for index in range(file_count):
@@ -151,8 +144,6 @@ def _rule(feature: schema_pb2.Feature) -> _Rule:
 
 def _list_splits(data_dir: str, remedy: str) -> dict[str, list[str]]:
     """Returns split -> paths of its files."""
-    import tensorflow as tf
-
     found = sorted(name.rstrip("/") for name in tf.io.gfile.listdir(data_dir))
     splits = {}
     for split in SPLITS:
@@ -184,8 +175,6 @@ def _check_file(path: str, rules: Sequence[_Rule]) -> int:
 
 def _gzip_damage(path: str) -> str | None:
     """Returns why the file is no whole gzip stream; TensorFlow accepts many truncated ones."""
-    import tensorflow as tf
-
     try:
         with tf.io.gfile.GFile(path, "rb") as file, gzip.GzipFile(fileobj=file) as stream:
             if not file.size():
@@ -199,8 +188,6 @@ def _gzip_damage(path: str) -> str | None:
 
 def _count_if_clean(path: str, rules: Sequence[_Rule]) -> int | None:
     """Counts the records, parsed in batches; returns None where `_check_each` has to look."""
-    import tensorflow as tf
-
     types = {"bytes_list": tf.string, "int64_list": tf.int64, "float_list": tf.float32}
     specification = {rule.name: tf.io.RaggedFeature(types[rule.kind]) for rule in rules}
     count = 0
@@ -233,8 +220,6 @@ def _check_each(path: str, rules: Sequence[_Rule], damage: str | None) -> int:
     Raises:
       _Fault: at the first record that breaks a rule.
     """
-    import tensorflow as tf
-
     count, records = 0, _read(path).as_numpy_iterator()
     while True:
         try:
@@ -255,8 +240,6 @@ def _check_each(path: str, rules: Sequence[_Rule], damage: str | None) -> int:
 
 def _problem_of(serialized: bytes, rules: Sequence[_Rule]) -> str | None:
     """Returns what is wrong with a record, or None."""
-    import tensorflow as tf
-
     try:
         features = tf.train.Example.FromString(serialized).features.feature
     except message.DecodeError:
@@ -284,6 +267,4 @@ def _problem_of_values(kind: str, values: Any, rule: _Rule) -> str | None:
 
 
 def _read(path: str):
-    import tensorflow as tf
-
     return tf.data.TFRecordDataset(path, "GZIP" if path.endswith(".gz") else "")

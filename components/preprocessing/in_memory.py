@@ -6,8 +6,8 @@ from tensorflow_transform.tf_metadata import schema_utils
 from tfx.utils import io_utils
 
 from components.common.serialization import to_json
-from components.models.bert.hub import Encoder
 from components.preprocessing.transform import preprocessing_fn
+from components.spec.encoder import Encoder
 from components.spec.task import Task
 
 
@@ -21,7 +21,7 @@ def read_raw(files: list[str], schema_file: str) -> dict:
 
 def examples_of(raw: dict, task: Task, encoder: Encoder) -> tf.data.Dataset:
     """Transforms examples; the data set has one element with all of them."""
-    config = {"head": to_json(task.head), "encoder": encoder.to_json()}
+    config = {"head": to_json(task.head), "encoder": to_json(encoder)}
     features = {
         name: tf.cast(value, tf.int32) if name.endswith("_ids") else value
         for name, value in preprocessing_fn(raw, config).items()

@@ -2,9 +2,10 @@
 
 import tensorflow as tf
 
-from components.models.bert.hub import Encoder
+from components.common.serialization import from_json
 from components.models.bert.tokenizer import Vocabulary
 from components.models.heads.head import build_head
+from components.spec.encoder import Encoder
 from components.spec.heads import (
     ends_feature,
     ids_feature,
@@ -30,7 +31,7 @@ def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
       how many of them are [UNK]; their ratio tells whether the text is in the encoder's language.
     """
     config = head_from_json(custom_config["head"])
-    encoder = Encoder.from_json(custom_config["encoder"])
+    encoder = from_json(Encoder, custom_config["encoder"])
     vocabulary = Vocabulary(encoder.vocab_file, encoder.lower_case)
     tokenizer = vocabulary.tokenizer()
     unknown_id = vocabulary.id_of("[UNK]")

@@ -136,7 +136,7 @@ def answer(shard: Shard, model: PushedModel, folder: str) -> int:
             for number, reason in some:
                 if isinstance(reason, str):
                     refuse(number, reason)
-            if good := [example for example in some if isinstance(example[1], dict)]:
+            if good := [(n, texts) for n, texts in some if isinstance(texts, dict)]:
                 answered += ask(good)
     return answered
 

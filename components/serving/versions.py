@@ -49,10 +49,11 @@ def newest(model: str) -> str | None:
 def serves(model: str, base: str) -> int | None:
     """Returns the newest version's number if it is this model by the checksums of tensors, else None."""
     version = newest(base)
-    same = version and all(
+    if version and all(
         _content(f"{model}/{name}") == _content(f"{version}/{name}") for name in _IDENTITY
-    )
-    return int(os.path.basename(version)) if same else None
+    ):
+        return int(os.path.basename(version))
+    return None
 
 
 def push(model: str, base: str, record: dict, keep: int = 0) -> int:

@@ -5,6 +5,8 @@ from typing import Any, TypeAlias
 
 from components.spec.value import Value
 
+# The folders of prepared data; a test split is left out at will.
+SPLITS = ("train", "eval", "test")
 # One example before it is a tf.Example: feature name -> str, bytes, int, float or a list of one of them.
 Example: TypeAlias = dict[str, Any]
 # Where an example stands ("train.tsv:17"), and the example.

@@ -8,13 +8,14 @@ import tensorflow as tf
 import tensorflow_hub as hub
 import tensorflow_transform as tft
 
+from components.common.serialization import from_json
 from components.devices.memory import advise, free_bytes
 from components.devices.precision import choose, refuse_jit_without_gpu, rewritten_to
 from components.devices.strategies import is_chief, strategy_of
-from components.models.bert.hub import Encoder
 from components.models.bert.layers import droppers
 from components.models.bert.tokenizer import Vocabulary
 from components.models.heads.head import Head, build_head
+from components.spec.encoder import Encoder
 from components.spec.hyperparameters import Hyperparameters
 from components.spec.task_json import head_from_json, hyperparameters_from_json
 from components.training.batching import count_untrainable, read_examples, training_sequences
@@ -59,7 +60,7 @@ def train(job: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
     config = job["custom_config"]
     head_config = head_from_json(config["head"])
     head = build_head(head_config)
-    encoder = Encoder.from_json(config["encoder"])
+    encoder = from_json(Encoder, config["encoder"])
     hyperparameters = hyperparameters_from_json(head_config, config["hyperparameters"])
     if hyperparameters.jit_compile:
         refuse_jit_without_gpu()

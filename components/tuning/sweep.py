@@ -13,10 +13,10 @@ import tensorflow as tf
 
 from components.common.serialization import to_json
 from components.devices.precision import choose, refuse_jit_without_gpu, rewritten_to
-from components.models.bert.hub import Encoder
 from components.models.bert.tokenizer import Vocabulary
 from components.models.heads.head import build_head
 from components.preprocessing.in_memory import examples_of, read_raw
+from components.spec.encoder import Encoder
 from components.spec.task import Task
 from components.training.batching import training_sequences
 from components.training.checkpoints import training_key
@@ -42,7 +42,7 @@ def sweep(
     known = {result["key"]: result for result in map(json.loads, lines)}
     examples, results = None, []
     for task in tasks:
-        settings = (to_json(task.head), to_json(task.hyperparameters), encoder.to_json(), code)
+        settings = (to_json(task.head), to_json(task.hyperparameters), to_json(encoder), code)
         key = training_key(settings, files)
         if key not in known:
             if not examples:

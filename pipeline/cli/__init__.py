@@ -1,4 +1,4 @@
-"""The commands: one module each, started by `python -m pipeline.cli NAME`.
+"""The commands, one module each, started by `python -m pipeline.cli NAME`.
 
-They read arguments and print; the work is done in the other rooms.
+They read arguments and print results; other packages do the work.
 """

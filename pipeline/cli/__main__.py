@@ -1,4 +1,4 @@
-"""Starts a command: python -m pipeline.cli NAME ...; without a name it lists them."""
+"""Starts a command: python -m pipeline.cli NAME ...; without a name it lists the commands."""
 
 import ast
 import difflib
@@ -10,11 +10,11 @@ _NO_COMMANDS = ("__init__", "__main__", "arguments")
 
 
 def main() -> int:
-    """Runs the command that is named first, and returns its exit code."""
+    """Runs the command that the first argument names, and returns its exit code."""
     name, *arguments = sys.argv[1:] or ["--help"]
     commands = _commands()
     if name in ("-h", "--help"):
-        print("python -m pipeline.cli COMMAND ...; --help after a command tells its arguments\n")
+        print("python -m pipeline.cli COMMAND ...; --help after a command shows its arguments\n")
         for command, summary in commands.items():
             print(f"  {command:<10} {summary}")
         return 0
@@ -30,12 +30,12 @@ def main() -> int:
 
 
 def _commands() -> dict[str, str]:
-    """Name -> what it does, from the first line of each module, none of which is imported for it."""
+    """Returns each command's summary, the first line of its module, without importing it."""
     summaries = {}
     for path in sorted(pathlib.Path(__file__).parent.glob("*.py")):
         if path.stem not in _NO_COMMANDS:
             text = ast.get_docstring(ast.parse(path.read_text())) or ""
-            summaries[path.stem] = text.partition(": ")[0].partition("\n")[0]
+            summaries[path.stem] = text.partition("\n")[0].rstrip(".")
     return summaries
 
 

@@ -1,4 +1,4 @@
-"""The arguments that all runners share."""
+"""The arguments that several commands and runners take."""
 
 import argparse
 
@@ -12,48 +12,56 @@ from pipeline.beam import PROFILES, beam_arguments
 
 
 def add_pipeline_arguments(parser: argparse.ArgumentParser, data_help: str) -> None:
-    """--task, --data, --encoder, --set, --beam and --beam-arg."""
+    """Adds --task, --data, --encoder, --set, --beam and --beam-arg."""
     parser.add_argument("--task", required=True, help=f"one of: {', '.join(task_names())}")
     parser.add_argument("--data", required=True, help=data_help)
     parser.add_argument(
         "--encoder", default=DEFAULT_ENCODER, help="preset, TF Hub URL, or folder of a SavedModel"
     )
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="override a setting"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="override a setting of the task",
     )
     add_beam_arguments(parser)
 
 
 def add_beam_arguments(parser: argparse.ArgumentParser) -> None:
-    """--beam and --beam-arg, see `pipeline/beam.py`."""
+    """Adds --beam and --beam-arg, see `pipeline/beam.py`."""
     parser.add_argument(
         "--beam", default="local", help=f"where Beam stages run: {', '.join(PROFILES)}"
     )
     parser.add_argument(
-        "--beam-arg", action="append", default=[], metavar="NAME=VALUE", help="an option of Beam"
+        "--beam-arg",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set an option of Beam",
     )
 
 
 def add_local_arguments(parser: argparse.ArgumentParser) -> None:
-    """The same, and --output, of runs on this machine."""
+    """Adds the arguments of a run on this machine: those of the pipeline, and --output."""
     add_pipeline_arguments(parser, "folder of TFRecords that `prepare` wrote")
-    parser.add_argument("--output", default="output", help="folder for all that runs make")
+    parser.add_argument("--output", default="output", help="folder for the results of all runs")
 
 
 def parser_of_runs(command: str, description: str) -> argparse.ArgumentParser:
-    """With --output and --task, of a command that looks into past runs."""
+    """Returns a parser with --output and --task, for a command about past runs."""
     parser = argparse.ArgumentParser(
         prog=f"python -m pipeline.cli {command}",
         description=description,
         formatter_class=argparse.RawTextHelpFormatter,
     )
-    parser.add_argument("--output", default="output", help="folder for all that runs made")
-    parser.add_argument("--task", help="where the folder has runs of several")
+    parser.add_argument("--output", default="output", help="folder with the results of all runs")
+    parser.add_argument("--task", help="needed where the folder has runs of several tasks")
     return parser
 
 
 def pushed_version(model: str) -> str:
-    """The version to ask: `model` itself, or the newest one in it; raises InputError."""
+    """Returns `model` itself, or the newest version in it; raises InputError where there is none."""
     version = versions.newest(model)
     if not version:
         raise InputError(f"{model} holds no model. Pass what the closing table of a run names.")
@@ -61,12 +69,12 @@ def pushed_version(model: str) -> str:
 
 
 def task_and_beam(options: argparse.Namespace) -> tuple[Task, tuple[str, ...]]:
-    """The task with the settings that were given, and the arguments for Beam.
+    """Returns the task with the given settings, and the arguments for Beam.
 
-    Imports next to nothing, so that what is wrong with them is told at once.
+    It imports almost nothing, so that bad arguments are reported at once.
 
     Raises:
-      InputError: an unknown task, setting, engine or option, or a value that it cannot have.
+      InputError: a task, setting, engine or option is unknown, or a value is not allowed.
     """
     task = load_task(options.task).override(parse_settings(options.set))
     return task, beam_arguments(options.beam, options.beam_arg)

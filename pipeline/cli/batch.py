@@ -1,15 +1,17 @@
-"""Answers files of any size with a pushed model: batch MODEL FILE... --output DIR
+"""Answers files of any size with a pushed model.
 
-FILE is JSON lines, columns under a header, or TFRecords of tf.Examples. MODEL is a version, or a folder
-of versions, of which the newest is asked. DIR gets NAME-00000-of-00012.jsonl, 10,000 rows each, with the
-number of each row and its answer, and NAME-00000-of-00012.errors.jsonl with file, row and reason of
-those that could not be asked. Both are whole once they are there. A job that was killed goes on where it
-was: repeat the command. It runs on what --beam names, see pipeline/beam.py.
+    batch MODEL FILE... --output DIR
 
-TFX's BulkInferrer, and tfx_bsl's RunInference under it, do not fit: they take TFRecords only, fail at
-the first bad row, and show nothing before all is done.
+MODEL is a version, or a folder of versions, of which the newest answers. FILE is JSON lines, columns
+under a header, or TFRecords of tf.Examples. DIR gets files NAME-00000-of-00012.jsonl with the answers of
+10,000 examples each, and NAME-00000-of-00012.errors.jsonl with the place of each refused example and
+the reason. A file is complete once it exists. After a job was killed, repeat the command: it continues.
+--beam says where the job runs, see pipeline/beam.py.
 
-Exit codes: 0 all rows are answered or refused; 2 bad input or usage.
+TFX's BulkInferrer, and tfx_bsl's RunInference below it, do not fit: they take TFRecords only, fail at
+the first bad example, and write nothing before all is done.
+
+Exit codes: 0 every example is answered or refused; 2 bad input or usage.
 """
 
 import argparse
@@ -27,6 +29,7 @@ _JOB = "job.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Answers the files that the command line names, and returns the exit code."""
     options = _parse(arguments)
     try:
         beam_args = beam_arguments(options.beam, options.beam_arg)
@@ -46,21 +49,21 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="or a pattern")
-    parser.add_argument("--output", required=True, help="folder of the answers")
+    parser.add_argument("model", metavar="MODEL", help="a version, or a folder of versions")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="file of examples, or a pattern")
+    parser.add_argument("--output", required=True, help="folder for the answers")
     add_beam_arguments(parser)
     return parser.parse_args(arguments)
 
 
 def run(model: str, patterns: list[str], output: str, beam_args: tuple[str, ...]) -> bool:
-    """Answers what is not answered yet, and returns whether there are rows that were refused.
+    """Answers the examples without an answer, and returns whether any example was refused.
 
     Raises:
-      InputError: there is no such model or file, or `output` has the answers of another job.
+      InputError: the model or a file does not exist, or `output` holds the answers of another job.
     """
     version = pushed_version(_absolute(model))
-    # Seconds of imports, after what can be told without them.
+    # These imports take seconds, so bad arguments are reported before them.
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
     from tfx.dsl.io import fileio
@@ -103,7 +106,7 @@ def _files(patterns: list[str]) -> list[str]:
 
 
 def _keep_job(output: str, version: str, files: list[str]) -> None:
-    """Writes down what is answered by what; refuses a folder with the answers of another job."""
+    """Writes which model answers which files; refuses a folder with the answers of another job."""
     from tfx.dsl.io import fileio
     from tfx.utils import io_utils
 
@@ -124,5 +127,5 @@ def _keep_job(output: str, version: str, files: list[str]) -> None:
 
 
 def _absolute(path: str) -> str:
-    """As the workers see it, who may be at work elsewhere."""
+    """Returns the absolute path: workers may run in another folder."""
     return path if "://" in path else os.path.abspath(path)

@@ -1,11 +1,11 @@
-"""Compiles the pipeline for an orchestrator that runs its stages from an environment without TFX.
+"""Compiles the pipeline for an orchestrator whose own environment has no TFX.
 
     compile airflow --task mrpc --data DIR --output DIR --graph DAGS/mrpc.graph.json
 
-writes the graph that airflow_dag.py makes a DAG of; see orchestrators/graph.py. With --run-id, as the
-DAG's first task has it, that is the graph of one run, and TFX's compiled pipeline is written beside it.
+It writes the graph that airflow_dag.py makes a DAG of; see orchestrators/graph.py. With --run-id, which
+the DAG's first task passes, it writes the graph of one run, and TFX's compiled pipeline beside it.
 
-Exit codes: 0 written; 2 bad input or usage; 1 a fault.
+Exit codes: 0 the graph was written; 2 bad input or usage; 1 a fault.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from pipeline.runs.results import record_file
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Writes the graph, and returns the exit code."""
     options = _parse(arguments)
     try:
         with quiet_stderr():
@@ -46,13 +47,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("orchestrator", choices=["airflow"])
+    parser.add_argument("orchestrator", choices=["airflow"], help="what runs the graph")
     add_local_arguments(parser)
     parser.add_argument("--graph", required=True, help="the file to write")
-    parser.add_argument("--schedule", help="cron expression, such as '0 2 * * *'; else none")
-    parser.add_argument("--run-id", help="compile one run, of this id in ML Metadata")
+    parser.add_argument("--schedule", help="cron expression, such as '0 2 * * *'; none without it")
+    parser.add_argument("--run-id", help="compile one run, with this id in ML Metadata")
     parser.add_argument(
-        "--same-stages-as", metavar="GRAPH", help="refuse a pipeline with other stages than these"
+        "--same-stages-as",
+        metavar="GRAPH",
+        help="refuse a pipeline with other stages than this graph's",
     )
     return parser.parse_args(arguments)
 
@@ -62,13 +65,13 @@ def _compile(options: argparse.Namespace) -> str:
     started = datetime.datetime.now(datetime.timezone.utc)
     task, beam = task_and_beam(options)
 
-    # Seconds of imports, after what can be told without them.
+    # These imports take seconds, so bad arguments are reported before them.
     from components.models.bert.hub import resolve
-    from pipeline.config import local_config
+    from pipeline.local_config import local_config
     from pipeline.pipeline import compile_pipeline
 
     encoder = resolve(_absolute_folder(options.encoder))
-    config, rows = local_config(task, encoder, options.data, options.output, beam)
+    config, examples = local_config(task, encoder, options.data, options.output, beam)
     pipeline = compile_pipeline(config)
     nodes = [node.pipeline_node for node in pipeline.nodes]
     upstream = {node.node_info.id: list(node.upstream_nodes) for node in nodes}
@@ -77,22 +80,21 @@ def _compile(options: argparse.Namespace) -> str:
     if options.same_stages_as:
         _refuse_other_stages(graph, options.same_stages_as)
     if options.run_id:
-        graph |= _run(options, config, rows, pipeline, started)
+        graph |= _run(options, config, examples, pipeline, started)
     write_atomic(options.graph, json.dumps(graph, indent=2) + "\n")
-    counts = ", ".join(f"{count:,} {split}" for split, count in rows.items())
-    return (
-        f"{task.name} with {encoder.handle}, {counts} rows; {options.graph} has {len(nodes)} stages"
-    )
+    counts = ", ".join(f"{count:,} {split}" for split, count in examples.items())
+    made_from = f"{task.name} with {encoder.handle}, {counts} examples"
+    return f"{made_from}; {options.graph} has {len(nodes)} stages"
 
 
-def _run(options: argparse.Namespace, config, rows, pipeline, started) -> dict[str, Any]:
-    """What the graph of one run has besides; begins the run's record, and writes the pipeline."""
+def _run(options: argparse.Namespace, config, examples, pipeline, started) -> dict[str, Any]:
+    """Begins the run, writes its pipeline, and returns what the run's graph holds in addition."""
     from google.protobuf import json_format
 
     from pipeline.runs.stages import begin_run
 
     log = f"{config.root}/logs/{options.run_id}"
-    record = begin_run(config, rows, pipeline, options.run_id, started, log)
+    record = begin_run(config, examples, pipeline, options.run_id, started, log)
     ir = f"{os.path.abspath(options.graph).removesuffix('.json').removesuffix('.graph')}.ir.json"
     write_atomic(ir, json_format.MessageToJson(pipeline))
     return {

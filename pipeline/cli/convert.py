@@ -1,6 +1,6 @@
-"""Makes an encoder of a Hugging Face BERT checkpoint: convert CHECKPOINT_DIR OUTPUT_DIR
+"""Converts a Hugging Face BERT checkpoint into an encoder.
 
-Exit codes: 0 converted; 2 bad input or usage.
+Exit codes: 0 the encoder was written; 2 bad input or usage.
 """
 
 import argparse
@@ -14,9 +14,10 @@ from components.models.bert.convert import convert
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Converts the checkpoint, prints what it found as JSON, and returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.cli convert", description=__doc__)
     parser.add_argument("checkpoint_dir", help="folder with config.json and model.safetensors")
-    parser.add_argument("output_dir", help="folder to write; pass it on as --encoder")
+    parser.add_argument("output_dir", help="folder to write; pass it as --encoder")
     options = parser.parse_args(arguments)
     try:
         conversion = convert(options.checkpoint_dir, options.output_dir)

@@ -1,6 +1,6 @@
-"""Prints what is known of an encoder, and fetches it if need be: encoder HANDLE
+"""Fetches an encoder where needed, and prints its description as JSON.
 
-Exit codes: 0 it is there; 2 it cannot be had, or usage.
+Exit codes: 0 the encoder is on this machine; 2 bad input or usage.
 """
 
 import argparse
@@ -14,8 +14,14 @@ from components.models.bert.presets import DEFAULT_ENCODER
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Prints the encoder's description, and returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.cli encoder", description=__doc__)
-    parser.add_argument("handle", nargs="?", default=DEFAULT_ENCODER)
+    parser.add_argument(
+        "handle",
+        nargs="?",
+        default=DEFAULT_ENCODER,
+        help="preset, TF Hub URL, or folder",
+    )
     options = parser.parse_args(arguments)
     try:
         encoder = resolve(options.handle)

@@ -1,12 +1,13 @@
-"""Asks a pushed model: predict MODEL sentence1='...' sentence2='...'
+"""Answers a few examples with a pushed model, or scores it on labelled ones.
 
-  predict MODEL --file rows.jsonl     or rows.tsv, with a header; - is standard input
-  predict MODEL --score labelled.tsv  a file as `prepare` takes it
+  predict MODEL sentence1='...' sentence2='...'
+  predict MODEL --file examples.jsonl   or .tsv, with a header; - is standard input
+  predict MODEL --score labelled.tsv    a file that `prepare` accepts
 
-MODEL is a version, or a folder of versions, of which the newest is asked. Each row's answer is a line
-of JSON, in the order of the rows; --score gives one line with each metric and its interval.
+MODEL is a version, or a folder of versions, of which the newest answers. Each answer is a line of JSON,
+in the order of the examples; --score prints one line with each metric and its interval.
 
-Exit codes: 0 all was answered; 2 bad input or usage.
+Exit codes: 0 every example is answered; 2 bad input or usage.
 """
 
 import argparse
@@ -29,6 +30,7 @@ _PROGRESS_SECONDS = 5
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Prints the answers or the scores, and returns the exit code."""
     options = _parse(arguments)
     try:
         version = pushed_version(options.model)
@@ -42,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # The reader of our answers has seen enough.
+    except BrokenPipeError:  # the reader of the answers has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
@@ -53,27 +55,29 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model")
-    parser.add_argument("text", nargs="*", metavar="NAME=TEXT", help="one row")
-    parser.add_argument("--file", help="rows to answer: JSON lines, or columns under a header")
-    parser.add_argument("--score", metavar="FILE", help="labelled rows to judge the model by")
+    parser.add_argument("model", metavar="MODEL", help="a version, or a folder of versions")
+    parser.add_argument("text", nargs="*", metavar="NAME=TEXT", help="the texts of one example")
+    parser.add_argument("--file", help="examples to answer: JSON lines, or columns under a header")
+    parser.add_argument("--score", metavar="FILE", help="labelled examples to score the model on")
     options = parser.parse_args(arguments)
     if sum(map(bool, (options.text, options.file, options.score))) != 1:
-        parser.error("pass the texts of one row, or --file, or --score")
+        parser.error("pass the texts of one example, or --file, or --score")
     return options
 
 
 def _load(version: str):
-    # Seconds of imports, after what can be told without them.
+    # These imports take seconds, so bad arguments are reported before them.
     from components.serving.client import PushedModel
 
     return PushedModel(version)
 
 
 def score(version: str, file: str) -> dict:
-    """{"examples", metric: {"value", "lower", "upper"}} of a labelled file, by the metrics of the gate.
+    """Scores a version on a labelled file, with the gate's metrics.
 
-    What so few rows do not tell is None.
+    Returns:
+      {"examples": how many, metric: {"value", "lower", "upper"}}; None where so few examples do not
+      determine the value or the bound.
     """
     from components.data.readers.reader import reader_of
     from components.evaluation import estimators
@@ -81,7 +85,7 @@ def score(version: str, file: str) -> dict:
 
     task = load_task(_task_name(version))
     try:
-        rows = [row for _, row in reader_of(task.data).read_file(file, task.head)]
+        examples = [example for _, example in reader_of(task.data).read_file(file, task.head)]
     except OSError as error:
         raise _unreadable(file, error) from None
     judged = {m.name: (m, estimators.of_path(m.estimator)) for m in task.metrics if m.estimator}
@@ -89,12 +93,12 @@ def score(version: str, file: str) -> dict:
     with quiet_stderr():
         model = _load(version)
     progress = _Progress()
-    for start in range(0, len(rows), _BATCH_SIZE):
-        some = rows[start : start + _BATCH_SIZE]
-        texts = [{name: row[name] for name in model.names} for row in some]
+    for start in range(0, len(examples), _BATCH_SIZE):
+        some = examples[start : start + _BATCH_SIZE]
+        texts = [{name: example[name] for name in model.names} for example in some]
         predictions = model.outputs(texts)[task.head.prediction_key]
-        for index, row in enumerate(some):
-            label = estimators.as_label(row[task.head.label_key])
+        for index, example in enumerate(some):
+            label = estimators.as_label(example[task.head.label_key])
             for name, (metric, estimator) in judged.items():
                 said = predictions[index : index + 1]
                 sums[name] += estimator.outcome(label, said, None, metric.class_id)
@@ -105,15 +109,13 @@ def score(version: str, file: str) -> dict:
         interval = estimator.interval(sums[name], task.confidence)
         found = {"value": estimator.value(sums[name]), **interval._asdict()}
         scores[name] = {key: None if math.isnan(v) else v for key, v in found.items()}
-    return {"examples": len(rows), **scores}
+    return {"examples": len(examples), **scores}
 
 
 def _task_name(version: str) -> str:
     card = versions.read(f"{version}/{versions.CARD}")
     if not card:
-        raise InputError(
-            f"{version}/{versions.CARD} is missing: it says of which task the model is."
-        )
+        raise InputError(f"{version}/{versions.CARD} is missing: it names the task of the model.")
     return card["task"]
 
 
@@ -144,14 +146,14 @@ def _write(answers: Iterable[dict]) -> None:
 
 
 class _Progress:
-    """Rows and rows a second on stderr, now and then."""
+    """Shows on stderr how many examples are answered, and how many per second."""
 
     def __init__(self):
         self._started = self._shown = time.monotonic()
-        self._rows = 0
+        self._examples = 0
 
-    def add(self, rows: int) -> None:
-        self._rows += rows
+    def add(self, examples: int) -> None:
+        self._examples += examples
         if time.monotonic() - self._shown >= _PROGRESS_SECONDS:
             self._shown = time.monotonic()
             self._show()
@@ -160,8 +162,8 @@ class _Progress:
         self._show()
 
     def _show(self) -> None:
-        rate = self._rows / max(time.monotonic() - self._started, 1e-9)
-        print(f"{self._rows:,} rows, {rate:,.0f} rows/s", file=sys.stderr)
+        rate = self._examples / max(time.monotonic() - self._started, 1e-9)
+        print(f"{self._examples:,} examples, {rate:,.0f} examples/s", file=sys.stderr)
 
 
 def _named(assignments: list[str]) -> Texts:

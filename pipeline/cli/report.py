@@ -1,7 +1,7 @@
-"""Writes the page of a run: report --output DIR [--task TASK] [--run NUMBER].
+"""Writes the page of a run, with the examples that were answered wrong.
 
-Beside what the page at the end of a run holds, this one shows the rows that the candidate got wrong, and
-those where it and its baseline differ: both models are asked again. Runs are numbered by `runs`.
+The page at the end of a run has no examples. This one shows those that the candidate answered wrong,
+and those where candidate and baseline differ: both models answer them again. `runs` numbers the runs.
 """
 
 import sys
@@ -17,8 +17,11 @@ from pipeline.runs.run import Run
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Writes the page, prints its path, and returns the exit code."""
     parser = parser_of_runs("report", __doc__)
-    parser.add_argument("--run", type=int, metavar="NUMBER", help="the newest without it")
+    parser.add_argument(
+        "--run", type=int, metavar="NUMBER", help="number of the run; the newest without it"
+    )
     options = parser.parse_args(arguments)
     try:
         with quiet_stderr():
@@ -26,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
             _, file = metadata_file(options.output, record.task)
             run = read_run(file, record.run_id)
 
-            # Seconds of imports, after what can be told without them.
+            # These imports take seconds, so bad arguments are reported before them.
             from pipeline.report.page import write_report
 
             report = write_report(record, run, options.output, _compared(task_of(record), run))
@@ -38,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _compared(task: Task, run: Run) -> list | None:
-    """None where the run did not come to an evaluation."""
+    """Answers the split again with both models; None where the Evaluator did not end well."""
     if not run.evaluation:
         return None
     from tfx.utils import path_utils

@@ -1,7 +1,7 @@
-"""Lists the runs of a folder: runs --output DIR [--task TASK] [--compare 1 2 | --json].
+"""Lists the runs of a folder, or compares two of them.
 
-Without --compare a table of all runs; with it, all in which two of them differ. With --json a list of
-what is known of all runs, each as in OUTPUT/runs/TASK-NUMBER.json.
+It shows a table of all runs; with --compare, a table of all in which two runs differ; with --json, a
+list of the records of all runs, each as in OUTPUT/runs/TASK-NUMBER.json.
 """
 
 import hashlib
@@ -23,6 +23,7 @@ from pipeline.runs.results import RunRecord, to_json
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Prints the table or the records, and returns the exit code."""
     parser = parser_of_runs("runs", __doc__)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--compare", type=int, nargs=2, metavar="RUN", help="numbers of two runs")
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 200  # what reads a pipe has no width
+        console.width = 200  # a pipe has no width
     console.print(table)
     return 0
 
@@ -98,17 +99,17 @@ def _facts(run: RunRecord) -> dict[str, Any]:
 
 
 def _metrics(run: RunRecord) -> dict[str, float]:
-    """Name -> figure over the whole split, with the bounds of its interval as TFMA calls them."""
-    figures = {}
+    """Returns each metric over the whole split, and the bounds of its interval by TFMA's names."""
+    values = {}
     for metric in run.metrics:
-        figures[metric.name] = metric.candidate
+        values[metric.name] = metric.candidate
         if metric.interval:
-            figures[f"{metric.name}_lower"], figures[f"{metric.name}_upper"] = metric.interval
-    return figures
+            values[f"{metric.name}_lower"], values[f"{metric.name}_upper"] = metric.interval
+    return values
 
 
 def _data(run: RunRecord) -> str:
-    """The folder, and a short name for what was in it."""
+    """Returns the folder's name, and a short hash of what was in it."""
     if not run.data.folder:
         return "-"
     content = hashlib.sha256((run.data.fingerprint or "").encode()).hexdigest()[:6]
@@ -120,12 +121,12 @@ def _started(run: RunRecord) -> str:
 
 
 def _verdict(run: RunRecord) -> str:
-    """A killed run looks as one that is at work."""
+    """Returns the verdict; a killed run cannot be told from one that is running."""
     return "not finished" if run.verdict == "running" else run.verdict
 
 
 def _names(tables) -> list[str]:
-    """The keys of all, each once, in the order they come."""
+    """Returns the keys of all tables, each once, in their order."""
     return list(dict.fromkeys(name for table in tables for name in table))
 
 

@@ -1,14 +1,16 @@
-"""Tries learning rates, epochs and seeds on the train split alone: sweep --task TASK --data DIR
+"""Compares learning rates, numbers of epochs and seeds on the train split alone.
 
-Every combination is trained on the train split but for `--validation-fraction` of its examples, and
-judged by its loss on those after the last epoch. What the gate judges by is never read, so that its
-metrics stay those of a model that was not chosen by it. The learning rate is the encoder's; the head's
-is swept with --set head_learning_rate=.
+    sweep --task TASK --data DIR
 
-Finished trainings stand in OUTPUT/TASK.jsonl, one a line; a sweep that is started again takes those up
-whose data, encoder, settings and code are the same. Prints mean and standard deviation over the seeds.
+It holds out `--validation-fraction` of the train split, trains every combination on the rest, and
+measures its loss on the held-out examples after the last epoch. It never reads the split that the gate
+judges by, so that the gate's metrics stay unbiased. The learning rate is the encoder's; set the head's
+with --set head_learning_rate=.
 
-Exit codes: 0 all are trained; 2 bad input or usage.
+Finished trainings are in OUTPUT/TASK.jsonl, one per line. A sweep that is started again reuses those
+with the same data, encoder, settings and code. It prints mean and standard deviation over the seeds.
+
+Exit codes: 0 every combination is trained; 2 bad input or usage.
 """
 
 import argparse
@@ -33,6 +35,7 @@ from pipeline.fingerprint import stage_code
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Trains the combinations, prints the table, and returns the exit code."""
     options = _parse(arguments)
     try:
         tasks = combinations(options)
@@ -43,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         finished = pathlib.Path(options.output, f"{options.task}.jsonl")
         with _progress_on_terminal():
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's messages of its start
-            # Seconds of imports, after what can be told without them.
+            # These imports take seconds, so bad arguments are reported before them.
             from components.tuning.sweep import report, sweep
 
             code = stage_code("Trainer", tasks[0].head)
@@ -57,11 +60,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _progress_on_terminal() -> Iterator[None]:
-    """Shows below the finished trainings what the one that runs said last."""
-    logger, handler = logging.getLogger("progress"), logging.Handler()
+    """Shows the last progress message of the current training, below the finished ones."""
+    logger = logging.getLogger("progress")
     logger.setLevel(logging.INFO)
     with Console(stderr=True).status("reading the data") as status:
-        handler.emit = lambda record: status.update(record.getMessage())
+
+        class Handler(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                status.update(record.getMessage())
+
+        handler = Handler()
         logger.addHandler(handler)
         try:
             yield
@@ -82,7 +90,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--epochs", nargs="+", default=["2", "3", "4"])
     parser.add_argument("--seeds", nargs="+", default=["0", "1", "2"])
     parser.add_argument(
-        "--validation-fraction", default="0.2", help="of the train split, held out to judge by"
+        "--validation-fraction", default="0.2", help="fraction of the train split to hold out"
     )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--output", default="output/sweep")
@@ -90,10 +98,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def combinations(options: argparse.Namespace) -> list[Task]:
-    """The task with each combination of the settings; a seed's come one after the other.
+    """Returns the task with each combination of the settings, ordered by seed.
 
     Raises:
-      InputError: a setting that cannot be trained with.
+      InputError: a setting has a value that is not allowed.
     """
     task = load_task(options.task)
     every = itertools.product(options.seeds, options.learning_rates, options.epochs)

@@ -1,8 +1,7 @@
-"""Which models are served, and the way back: versions list|rollback|prune --task TASK
+"""Lists, rolls back or prunes the served versions of a task's model.
 
-  list      the versions, the newest, which is served, last: when they came, from which run and data,
-            with which metrics
-  rollback  serve what was served before, as a new version; the withdrawn one stays to be looked at
+  list      show the versions with their metrics, data, run and time; the last one is served
+  rollback  serve the previous model again, as a new version; the withdrawn version is kept
   prune     remove all but the newest versions
 
 Exit codes: 0 done; 2 bad input or usage.
@@ -24,9 +23,10 @@ from components.spec.task import Task
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Lists, rolls back or prunes, and returns the exit code."""
     options = _parse(arguments)
     try:
-        with quiet_stderr():  # TensorFlow, which reads object stores, says much when it is loaded.
+        with quiet_stderr():  # TensorFlow, which reads object stores, logs much at its start
             _act(options, load_task(options.task))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -42,8 +42,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("action", choices=["list", "rollback", "prune"])
     parser.add_argument("--task", required=True, help=f"one of: {', '.join(task_names())}")
-    parser.add_argument("--output", default="output", help="folder of all that runs make")
-    parser.add_argument("--keep", type=int, default=2, help="how many versions prune leaves (2)")
+    parser.add_argument("--output", default="output", help="folder with the results of all runs")
+    parser.add_argument("--keep", type=int, default=2, help="how many versions prune keeps (2)")
     return parser.parse_args(arguments)
 
 
@@ -69,7 +69,7 @@ def _table(base: str, metrics: list[str]) -> Table:
     for version in numbers:
         record = versions.read(f"{base}/{version}/{versions.RECORD}")
         card = versions.read(f"{base}/{version}/{versions.CARD}")
-        overall = next(iter(card.get("metrics", [])), {})
+        overall: dict = next(iter(card.get("metrics", [])), {})
         came = record.get("pushed_at", "-").replace("T", "\n")[:16]
         if "rollback_to" in record:
             came += f"\nmodel of {record['rollback_to']}\ninstead of {record['withdrawn']}"
@@ -84,6 +84,6 @@ def _table(base: str, metrics: list[str]) -> Table:
 
 
 def _data(data: dict) -> str:
-    """The folder's name, and the beginning of each source's checksum; the model card has them whole."""
+    """Returns the folder's name and the start of each source's checksum, whole in the model card."""
     sources = [source["sha256"][:8] for source in data.get("sources", {}).values()]
     return "\n".join([pathlib.PurePath(data.get("folder", "-")).name, *sources])

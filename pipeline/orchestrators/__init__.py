@@ -1,4 +1,4 @@
-"""One pipeline for several orchestrators: Airflow's graph and stages, Kubeflow's and Vertex AI's spec.
+"""The pipeline for other orchestrators: Airflow's graph and stages, Kubeflow's and Vertex AI's spec.
 
-LocalDagRunner needs nothing of it.
+LocalDagRunner needs nothing of this package.
 """

@@ -1,14 +1,14 @@
-"""The configuration of runs on a cluster: a backend's demands, and what its containers see."""
+"""The configuration of runs on a cluster: what a backend requires, and what its containers see."""
 
 import dataclasses
 
 from components.common.cache import cache_directory
 from components.common.errors import InputError
-from components.models.bert.hub import Encoder
+from components.spec.encoder import Encoder
 from components.spec.task import Task
 from pipeline.config import PipelineConfig, check_length
 
-# As the Dockerfile has it: the cache of the encoders that have a name; it works in the project's folder.
+# As in the Dockerfile: the cache of the encoders that have a name, and a schema in the working folder.
 IMAGE_CACHE = "/pipeline/.cache/bert-tfx-pipeline"
 SCHEMA_IN_IMAGE = "schema/{task}.pbtxt"
 
@@ -17,14 +17,14 @@ _REMOTE = ("gs://", "s3://", "minio://")
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A backend, and what it asks of a pipeline.
+    """A backend, and what it requires of a pipeline.
 
     Attributes:
       baseline: see PipelineConfig.
       gpu: what the backend calls one GPU.
-      schemes: of the pipeline root; None where a folder that every container sees will do as well.
-      runs_hooks: whether it runs a container's preCacheCheck, ExampleGen's driver.
-      runs_resolvers: whether it looks artifacts up by itself.
+      schemes: of the pipeline root's URI; None where a folder that every container sees is allowed too.
+      runs_hooks: whether it runs a container's preCacheCheck, such as ExampleGen's driver.
+      runs_resolvers: whether it runs Resolvers, which look up artifacts.
     """
 
     baseline: str
@@ -51,11 +51,12 @@ def cluster_config(
     eval_split: str,
     beam_args: tuple[str, ...],
 ) -> PipelineConfig:
-    """The configuration of runs on a cluster, whose data and root this machine need not see.
+    """Returns the configuration of runs on a cluster, whose data and root this machine need not see.
 
     Raises:
-      InputError: unknown target; a URI that the target cannot use or that lacks a bucket; data or an
-        encoder on this machine beside a root that is not; rows longer than the encoder takes.
+      InputError: the target is unknown; a URI lacks its bucket, or the target cannot use it; the data or
+        the encoder is on this machine, and the root is not; the task's sequences are longer than the
+        encoder takes.
     """
     if target not in TARGETS:
         raise InputError(f"There is no target {target!r}. The targets are: {', '.join(TARGETS)}.")
@@ -81,7 +82,7 @@ def cluster_config(
 
 
 def _checked_uri(option: str, uri: str, schemes: tuple[str, ...] | None) -> str:
-    """The URI without its last slash."""
+    """Returns the URI without its last slash; raises InputError where the target cannot use it."""
     scheme, separator, path = uri.partition("://")
     allowed = schemes or _REMOTE
     is_allowed = scheme + separator in allowed if separator else not schemes
@@ -97,7 +98,7 @@ def _checked_uri(option: str, uri: str, schemes: tuple[str, ...] | None) -> str:
 
 
 def _in_image(encoder: Encoder, root: str) -> Encoder:
-    """The encoder as containers find it: the image has those that were fetched by name."""
+    """Returns the encoder as containers find it: the image holds those that were fetched by name."""
     here = f"{cache_directory()}/"
     if encoder.path.startswith(here):
         return dataclasses.replace(

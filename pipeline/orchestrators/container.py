@@ -1,9 +1,9 @@
-"""Runs one stage in a container; takes what TFX's own entry point takes.
+"""Runs one stage in a container, with the arguments of TFX's own entry point.
 
-It is the command of every container in a compiled pipeline. Two things differ from TFX's entry point:
-`components` is imported before TensorFlow, since it chooses Keras 2; and artifacts on object stores that
-TensorFlow has no file system for are read and written in the folders where Kubeflow Pipelines keeps
-its copies of them, as it does for its own components.
+It is the command of every container in a compiled pipeline. Two things differ from TFX's entry point.
+`components` is imported before TensorFlow, since it chooses Keras 2. Artifacts on object stores that
+TensorFlow has no file system for are read from, and written to, the folders where Kubeflow Pipelines
+keeps its copies of them.
 """
 
 import json
@@ -20,7 +20,11 @@ _COPIES = {"minio://": "/minio/", "s3://": "/s3/"}
 
 
 def main(arguments: list[str]) -> None:
-    """Arguments are TFX's; the process ends with TFX's exit code."""
+    """Runs TFX's entry point; the process ends with TFX's exit code.
+
+    Args:
+      arguments: TFX's.
+    """
     place = arguments.index(_INVOCATION) + 1
     invocation = json.loads(arguments[place])
     local = with_copies(invocation)
@@ -34,7 +38,7 @@ def main(arguments: list[str]) -> None:
 
 
 def with_copies(invocation: dict) -> dict:
-    """The ExecutorInput with each artifact's URI replaced by the folder of its copy.
+    """Returns the ExecutorInput with each artifact's URI replaced by the folder of its copy.
 
     Args:
       invocation: ExecutorInput as JSON; its parameters stay as they are.
@@ -48,7 +52,7 @@ def with_copies(invocation: dict) -> dict:
 
 
 def restore_uris(output_file: pathlib.Path, invocation: dict) -> None:
-    """Puts the URIs that were asked for into what TFX wrote about its outputs."""
+    """Replaces the URIs in TFX's output file by those that the invocation asked for."""
     written = json.loads(output_file.read_text())
     for name, listed in invocation["outputs"].get("artifacts", {}).items():
         for artifact, asked in zip(

@@ -1,18 +1,18 @@
-"""The pipeline as an orchestrator without TFX sees it: stages, edges and commands, in a small file.
+"""The graph of a pipeline for an orchestrator without TFX: stages, edges and commands in a JSON file.
 
     {"task": "mrpc",
      "directory": the project's folder, in which all commands run,
-     "output": folder of all that runs make,
+     "output": folder of the results of all runs,
      "schedule": cron expression or null,
      "exit_codes": {"bad_input": 2, "skipped": 99}, of all commands,
-     "parameters": {name: default}, what a run may be given,
+     "parameters": {name: default}, those that a run may be given,
      "compile": command that makes the graph of one run,
      "nodes": {id: {"upstream": [id], "command": [...], "pool": name or null, "timeout_hours": 2}}}
 
-The graph of one run has besides:
+The graph of one run holds in addition:
 
     {"run_id": of TFX, "record": file of the run's record, see pipeline/runs/results.py,
-     "ir": file of the compiled pipeline, "config": PipelineConfig without its task}
+     "ir": file of the compiled pipeline, "config": PipelineConfig}
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.common.errors import InputError
-from components.models.bert.hub import Encoder
-from components.spec.task import Task
+from components.spec.encoder import Encoder
+from components.spec.task_json import task_from_json, task_to_json
 from pipeline.config import PipelineConfig
 from pipeline.runs.exit_codes import BAD_INPUT, SKIPPED
 
@@ -40,14 +40,13 @@ def describe(
     schedule: str | None,
     beam: Sequence[str],
 ) -> dict[str, Any]:
-    """The graph of a pipeline.
+    """Returns the graph of a pipeline.
 
     Args:
-      config: of which the pipeline was made; what it says of data, encoder and settings becomes the
-        default of each run.
-      upstream: id of each node -> ids of those that come before it.
-      schedule: cron expression, or None for runs that are asked for.
-      beam: the arguments that say where Beam's stages run, of all runs.
+      config: the pipeline's; its data, encoder and settings become the defaults of each run.
+      upstream: id of each node -> ids of the nodes that must end before it starts.
+      schedule: cron expression, or None for runs that are started by hand.
+      beam: the arguments that say where Beam's stages run, in all runs.
     """
     python = [sys.executable, "-m"]
     compile_run = [*python, "pipeline.cli", "compile", "airflow", "--task", config.task.name]
@@ -75,21 +74,29 @@ def describe(
 
 
 def config_to_json(config: PipelineConfig) -> dict[str, Any]:
-    """All of the configuration but the task, which a name and settings stand for."""
-    return dataclasses.asdict(dataclasses.replace(config, task=None)) | {"task": None}
+    """Returns the configuration, with all of its task, as values that JSON can hold."""
+    return dataclasses.asdict(config) | {"task": json.loads(task_to_json(config.task))}
 
 
-def config_from_json(value: dict[str, Any], task: Task) -> PipelineConfig:
-    encoder, beam_args = Encoder(**value["encoder"]), tuple(value["beam_args"])
-    return PipelineConfig(**value | {"task": task, "encoder": encoder, "beam_args": beam_args})
+def config_from_json(value: dict[str, Any]) -> PipelineConfig:
+    """Returns the configuration that `config_to_json` was given."""
+    return PipelineConfig(
+        **value
+        | {
+            "task": task_from_json(json.dumps(value["task"])),
+            "encoder": Encoder(**value["encoder"]),
+            "beam_args": tuple(value["beam_args"]),
+        }
+    )
 
 
 def edges(graph: dict[str, Any]) -> dict[str, list[str]]:
+    """Returns the ids of the nodes before each node, by its id."""
     return {node: sorted(facts["upstream"]) for node, facts in graph["nodes"].items()}
 
 
 def read_graph(file: str) -> dict[str, Any]:
-    """Raises InputError where there is no such file or it is no graph."""
+    """Reads a graph; raises InputError where the file does not exist or is no graph."""
     try:
         graph = json.loads(pathlib.Path(file).read_text())
     except FileNotFoundError:

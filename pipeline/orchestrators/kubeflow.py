@@ -39,20 +39,20 @@ RESOURCES = {
 
 
 def compile_spec(config: PipelineConfig, target: str, image: str) -> dict[str, Any]:
-    """The PipelineSpec, as what JSON and YAML hold.
+    """Returns the PipelineSpec as plain dictionaries and lists, ready for JSON or YAML.
 
-    Runtime parameters, each with its default: `data`, and `push_destination`, which is TFX's
-    PushDestination as JSON; the root is `defaultPipelineRoot`, which a submission may override too.
+    It has two runtime parameters with defaults: `data`, and `push_destination`, which is TFX's
+    PushDestination as JSON. The root is `defaultPipelineRoot`, which a submission may override too.
 
     Raises:
-      InputError: the image has no fixed version, or the target would refuse or ignore a part of it, or
-        has not what a setting needs.
+      InputError: the image has no fixed version, the target would refuse or ignore a part of the
+        pipeline, or it lacks what a setting needs.
     """
     _check_image(image)
     if config.task.serving.model_server:
         raise InputError(
-            "--set model_server= asks a server in docker on the machine of the run, and the containers "
-            f"of {target} have none. Leave it out."
+            "--set model_server= starts a server in docker on the machine of the run, and the "
+            f"containers of {target} have no docker. Leave it out."
         )
     runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
@@ -66,7 +66,7 @@ def compile_spec(config: PipelineConfig, target: str, image: str) -> dict[str, A
     _allot_resources(spec, TARGETS[target].gpu)
     if not TARGETS[target].runs_hooks:
         _drop_example_gen_driver(spec)
-    _never_cache(spec, "Pusher")  # it looks at what is served
+    _never_cache(spec, "Pusher")  # its result depends on what is served
     if config.baseline == "served":
         _never_cache(spec, "Baseline")
     if refused := refused_parts(spec, TARGETS[target]):
@@ -75,7 +75,7 @@ def compile_spec(config: PipelineConfig, target: str, image: str) -> dict[str, A
 
 
 def refused_parts(spec: dict[str, Any], target: Target) -> list[str]:
-    """What the backend would refuse when the pipeline is uploaded, or silently leave out."""
+    """Returns what the backend would refuse when the pipeline is uploaded, or silently leave out."""
     refused = []
     for label, executor in sorted(spec["deploymentSpec"]["executors"].items()):
         stage = label.removesuffix("_executor")
@@ -96,9 +96,9 @@ def _check_image(image: str) -> None:
 
 
 def _make_parameter(spec: dict[str, Any], name: str, stage_input: str) -> None:
-    """Makes a stage's input a runtime parameter of the pipeline; what it was is the default.
+    """Makes a stage's input a runtime parameter of the pipeline, with its value as the default.
 
-    TFX's own RuntimeParameter would lose its default on the way.
+    TFX's own RuntimeParameter would lose the default.
     """
     for task in spec["root"]["dag"]["tasks"].values():
         inputs = task.get("inputs", {}).get("parameters", {})
@@ -110,21 +110,24 @@ def _make_parameter(spec: dict[str, Any], name: str, stage_input: str) -> None:
 
 
 def _allot_resources(spec: dict[str, Any], gpu: str) -> None:
-    """Limits for every container; TFX itself would pass ImportExampleGen by."""
+    """Sets the limits of every container; TFX itself would leave out ImportExampleGen's."""
     for label, executor in spec["deploymentSpec"]["executors"].items():
         if "container" in executor:
             resources = RESOURCES.get(label.removesuffix("_executor"), _SMALL)
-            limits = {"cpuLimit": resources.cpus, "memoryLimit": resources.memory_gb}
+            limits: dict[str, Any] = {
+                "cpuLimit": resources.cpus,
+                "memoryLimit": resources.memory_gb,
+            }
             if resources.gpus:
                 limits["accelerator"] = {"type": gpu, "count": str(resources.gpus)}
             executor["container"]["resources"] = limits
 
 
 def _drop_example_gen_driver(spec: dict[str, Any]) -> None:
-    """The driver, a preCacheCheck, finds the newest span and a fingerprint of the files for the cache.
+    """Removes ExampleGen's driver, a preCacheCheck, and the cache of its stage.
 
-    There are no spans here. Without the fingerprint a cached result could be of other data, so the
-    stage is always run.
+    The driver finds the newest span, and a fingerprint of the files for the cache. There are no spans
+    here. Without the fingerprint a cached result could be of other data, so the stage always runs.
     """
     container = spec["deploymentSpec"]["executors"]["ImportExampleGen_executor"]["container"]
     container.pop("lifecycle", None)

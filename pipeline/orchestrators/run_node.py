@@ -2,11 +2,11 @@
 
     python -m pipeline.orchestrators.run_node --graph RUN.graph.json --node Trainer
 
-The stage is run as LocalDagRunner runs it, and shares its cache. A stage that has failed in this run, or
-was killed, is run again; one that has succeeded is not.
+The stage runs as LocalDagRunner would run it, and uses the same cache. A stage that failed or was killed
+earlier in this run runs again; one that succeeded does not.
 
-Exit codes: 0 the stage ran, or the cache had its results; 99 there was nothing for it to do: its
-condition is not met, or the gate refused the model that it pushes; 2 bad input or usage; 1 a fault.
+Exit codes: 0 the stage ran, or the cache had its results; 99 there was nothing to do, since its
+condition is not met, or since the gate refused the model to push; 2 bad input or usage; 1 a fault.
 """
 
 import argparse
@@ -17,7 +17,6 @@ import traceback
 from typing import Any
 
 from components.common.errors import InputError
-from components.spec.registry import load_task
 from pipeline.orchestrators.graph import config_from_json, read_graph
 from pipeline.runs.exit_codes import BAD_INPUT, FAULT, SKIPPED
 from pipeline.runs.run_lock import only_run_in
@@ -25,13 +24,14 @@ from pipeline.runs.terminal import Terminal
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Runs the stage that the command line names, and returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.orchestrators.run_node",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--graph", required=True, help="of one run: compiled with --run-id")
-    parser.add_argument("--node", required=True)
+    parser.add_argument("--graph", required=True, help="graph of one run, compiled with --run-id")
+    parser.add_argument("--node", required=True, help="id of the stage to run")
     options = parser.parse_args(arguments)
     with Terminal() as terminal:
         try:
@@ -65,13 +65,13 @@ def _check(graph: dict[str, Any], file: str, node_id: str) -> None:
         raise InputError(f"There is no stage {node_id!r}. {file} has: {', '.join(graph['nodes'])}.")
 
 
-# The others run Beam, in as many processes as it likes, none of which has a use for a GPU. TensorFlow
-# is imported after this is said.
+# The other stages run Beam in many processes, none of which uses a GPU. TensorFlow reads
+# CUDA_VISIBLE_DEVICES when it is imported.
 _STAGES_ON_GPU = ("Trainer", "Evaluator")
 
 
 def _launch(graph: dict[str, Any], node_id: str, terminal: Terminal) -> int:
-    """Runs the stage unless it has succeeded before, and returns the exit code."""
+    """Runs the stage unless it has already succeeded in this run, and returns the exit code."""
     if node_id not in _STAGES_ON_GPU:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     from google.protobuf import json_format
@@ -83,16 +83,15 @@ def _launch(graph: dict[str, Any], node_id: str, terminal: Terminal) -> int:
 
     with open(graph["ir"]) as file:
         pipeline = json_format.Parse(file.read(), pipeline_pb2.Pipeline())
-    settings = {k: str(v) for k, v in graph["parameters"].items() if k not in ("data", "encoder")}
-    config = config_from_json(graph["config"], load_task(graph["task"]).override(settings))
+    config = config_from_json(graph["config"])
     record = read_record(pathlib.Path(graph["record"]))
     before = read_run(config.metadata_file, record.run_id).stages.get(node_id)
     if before and before.succeeded:
         terminal.say(
-            "  It has succeeded in this run before and is not run again. To take up changed data, "
+            "  It has already succeeded in this run and is not run again. To take up changed data, "
             "code or settings, compile the run again (clear the task that compiles as well)."
         )
-        if record.stages[node_id].state != "complete":  # it was killed before it had noted it
+        if record.stages[node_id].state != "complete":  # it was killed before it noted this
             record = note_stage(record, config, node_id, before)
     else:
         record = run_stage(record, config, pipeline, node_id, terminal)

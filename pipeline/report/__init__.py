@@ -1,1 +1,1 @@
-"""One run on one page: why it was pushed or refused, and all that led there."""
+"""The page of a run: why its model was pushed or refused, and the results behind that."""

@@ -1,4 +1,4 @@
-"""Numbers to the coordinates of a drawing; the template draws it."""
+"""Charts as coordinates, which the template draws."""
 
 import dataclasses
 import math
@@ -12,13 +12,15 @@ Points = Sequence[tuple[float, float]]
 
 @dataclasses.dataclass(frozen=True)
 class Tick:
+    """A mark on an axis: its coordinate, and its label."""
+
     at: float
     text: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """path: `x,y x,y ...`, as SVG's polyline takes it."""
+    """A line of a chart; its path is `x,y x,y ...`, as SVG's polyline takes it."""
 
     name: str
     path: str
@@ -26,7 +28,7 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """Lines in a box of WIDTH x HEIGHT with its origin at the upper left."""
+    """A chart of WIDTH x HEIGHT, with its origin at the upper left."""
 
     title: str
     x_label: str
@@ -52,11 +54,15 @@ def line_chart(
     unit_square: bool = False,
     diagonal: bool = False,
 ) -> Chart:
-    """A chart of one or more lines.
+    """Returns a chart of one or more lines.
 
     Args:
-      unit_square: both axes run from 0 to 1; else over what the points span.
-      diagonal: marks x = y.
+      title: above the chart.
+      x_label: of the x axis.
+      y_label: of the y axis.
+      series: name of each line -> its points.
+      unit_square: whether both axes run from 0 to 1; else they run over what the points span.
+      diagonal: whether to draw the line x = y.
     """
     points = [point for line in series.values() for point in line]
     xs, ys = ([point[axis] for point in points] for axis in (0, 1))
@@ -91,7 +97,7 @@ def _scale(value: float, low: float, high: float, start: float, end: float) -> f
 
 
 def _round_values(low: float, high: float, least: float = 0) -> list[float]:
-    """Up to six multiples, `least` or more apart, of 1, 2 or 5 times a power of ten."""
+    """Returns up to six multiples of 1, 2 or 5 times a power of ten, `least` or more apart."""
     power = 10.0 ** math.floor(math.log10((high - low) / 5))
     step = next(m * power for m in (1, 2, 5, 10) if (high - low) / (m * power) <= 5)
     step = max(step, least)

@@ -1,4 +1,4 @@
-"""What StatisticsGen counted, ExampleValidator found and DriftGate measured."""
+"""The results of StatisticsGen, ExampleValidator and DriftGate, as the page shows them."""
 
 import dataclasses
 import json
@@ -16,19 +16,20 @@ class FeatureCount:
     """One feature of one split.
 
     Attributes:
-      missing: rows without a value.
-      typical: its values in a few words.
+      examples: how many the split has.
+      missing: how many examples have no value.
+      typical: the values in a few words.
     """
 
     feature: str
     split: str
-    rows: int
+    examples: int
     missing: int
     typical: str
 
 
 def feature_counts(statistics: str) -> list[FeatureCount]:
-    """statistics: folder that StatisticsGen wrote."""
+    """Reads the counts of each feature and split from the folder that StatisticsGen wrote."""
     counts = []
     for file in sorted(pathlib.Path(statistics).glob("Split-*/FeatureStats.pb")):
         split = file.parent.name.removeprefix("Split-")
@@ -39,21 +40,23 @@ def feature_counts(statistics: str) -> list[FeatureCount]:
 
 
 def anomalies(validator: Stage) -> list[str]:
-    """What does not fit the schema, a line each."""
+    """Reads what does not fit the schema, one line for each anomaly."""
     artifact = validator.output("anomalies")
+    if not artifact:
+        return []
     folders = sorted(pathlib.Path(artifact.uri).glob("Split-*"))
     return [line for f in folders for line in describe(artifact.uri, f.name.removeprefix("Split-"))]
 
 
 def distances(gate: Stage) -> list[Distance]:
-    """The closest to its threshold first; of a gate that refused, too, which wrote none."""
+    """Measures the distances again, also of a gate that refused, the closest to its threshold first."""
     uris = {key: artifacts[0].uri for key, artifacts in gate.inputs.items()}
     texts = json.loads(gate.parameters.get("text_features") or "[]")
     found = measure(uris["statistics"], uris["schema"], texts, uris.get("previous"))
     return sorted(found, key=lambda d: d.value / d.threshold, reverse=True)
 
 
-def _count(split: str, rows: int, feature) -> FeatureCount:
+def _count(split: str, examples: int, feature) -> FeatureCount:
     name = feature.name or ".".join(feature.path.step)
     if feature.HasField("num_stats"):
         numbers = feature.num_stats
@@ -65,4 +68,4 @@ def _count(split: str, rows: int, feature) -> FeatureCount:
         common = text.common_stats
     else:
         typical, common = "", feature.bytes_stats.common_stats
-    return FeatureCount(name, split, rows, common.num_missing, typical)
+    return FeatureCount(name, split, examples, common.num_missing, typical)

@@ -10,7 +10,7 @@ from pipeline.runs.results import Measured, Sliced
 
 @dataclasses.dataclass(frozen=True)
 class Bar:
-    """One metric over one slice."""
+    """One metric over one slice, which the page draws as a bar."""
 
     name: str
     examples: int
@@ -29,7 +29,7 @@ class SliceGroup:
 
 @dataclasses.dataclass(frozen=True)
 class Confusion:
-    """Rows of two classes, at a probability of a half for the positive one."""
+    """The confusion matrix of two classes, where positive is a probability of at least a half."""
 
     true_positives: int
     false_positives: int
@@ -38,7 +38,7 @@ class Confusion:
 
 
 def slice_groups(slices: Sequence[Sliced]) -> list[SliceGroup]:
-    """One group for each metric and each feature that is sliced by."""
+    """Groups the slices by metric and by feature."""
     bars: dict[tuple[str, str], list[Bar]] = {}
     for one in slices:
         for metric in one.metrics:
@@ -54,7 +54,7 @@ def _badness(bar: Bar) -> float:
 
 
 def confusion_and_charts(evaluation: str) -> tuple[Confusion | None, list[Chart]]:
-    """What TFMA's ConfusionMatrixPlot and CalibrationPlot hold; nothing where there are none."""
+    """Reads TFMA's ConfusionMatrixPlot and CalibrationPlot; nothing where a task has no plots."""
     confusion, charts = None, []
     for plot in overall_plots(evaluation, "candidate"):
         if matrices := plot.confusion_matrix_at_thresholds.matrices:
@@ -101,21 +101,21 @@ def _precision_recall(counts: list[Confusion]) -> Chart:
 
 
 def _calibration(buckets) -> Chart:
-    """The mean of the predictions of a bucket against the share that is positive, ten buckets."""
+    """Draws the fraction of positives against the mean prediction, in ten buckets."""
     tenths: dict[int, list[float]] = {}
     for bucket in buckets:
-        rows = bucket.num_weighted_examples.value
+        examples = bucket.num_weighted_examples.value
         label = bucket.total_weighted_label.value
         prediction = bucket.total_weighted_refined_prediction.value
-        if rows:
-            total = tenths.setdefault(min(int(prediction / rows * 10), 9), [0.0, 0.0, 0.0])
-            tenths[min(int(prediction / rows * 10), 9)] = [
-                t + v for t, v in zip(total, (rows, label, prediction))
-            ]
+        if examples:
+            tenth = min(int(prediction / examples * 10), 9)
+            total = tenths.setdefault(tenth, [0.0, 0.0, 0.0])
+            tenths[tenth] = [t + v for t, v in zip(total, (examples, label, prediction))]
     points = [
-        (prediction / rows, label / rows) for _, (rows, label, prediction) in sorted(tenths.items())
+        (prediction / count, label / count)
+        for _, (count, label, prediction) in sorted(tenths.items())
     ]
-    labels = ("predicted probability", "share that is positive")
+    labels = ("predicted probability", "fraction of positives")
     return line_chart(
         "Calibration", *labels, {"candidate": points}, unit_square=True, diagonal=True
     )

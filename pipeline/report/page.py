@@ -1,4 +1,4 @@
-"""Puts the page together, and writes it."""
+"""Collects what the page of a run shows, and writes the page."""
 
 import base64
 import dataclasses
@@ -32,7 +32,7 @@ _EXAMPLES_SHOWN = 300
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
-    """What is drawn of an evaluation; its metrics are in the record."""
+    """The slices and plots of an evaluation; its metrics are in the record."""
 
     slices: list[SliceGroup]
     confusion: Confusion | None
@@ -41,7 +41,13 @@ class Drawn:
 
 @dataclasses.dataclass(frozen=True)
 class ExampleGroup:
-    """examples: those shown, the ones that the candidate is surest of first, of `count` in all."""
+    """Examples that were answered in the same way.
+
+    Attributes:
+      title: of the group.
+      examples: those shown, the ones that the candidate is surest of first.
+      count: how many the group has in all.
+    """
 
     title: str
     examples: list
@@ -49,15 +55,16 @@ class ExampleGroup:
 
 
 def report_at_end(record: RunRecord, config: PipelineConfig) -> str | None:
-    """Path of the page of a run that has just ended, whose evaluation TensorBoard gets as well.
+    """Writes the page of a run that has just ended, and the evaluation for TensorBoard.
 
-    None where no page can be made, and the log says why: what was pushed is pushed all the same.
+    Returns:
+      The path of the page. None where it cannot be made: the log says why, and the run does not fail.
     """
     try:
         run = read_run(config.metadata_file, record.run_id)
         metrics = {metric.name: metric.candidate for metric in record.metrics}
         head, files = config.task.head, run.judged_files
-        write_evaluation(run.model_run, run.evaluation, metrics, head, files)
+        write_evaluation(str(run.model_run), str(run.evaluation), metrics, head, files)
         return write_report(record, run, config.root)
     except Exception:
         logging.exception("no report")
@@ -68,7 +75,9 @@ def write_report(record: RunRecord, run: Run, output: str, compared: Sequence | 
     """Writes `OUTPUT/reports/TASK-NUMBER.html` and returns its path.
 
     Args:
-      run: where the stages of the record's run have left what they made.
+      record: of the run.
+      run: what ML Metadata says of it, with the places of its artifacts.
+      output: folder of results.
       compared: ComparedExample of every example of the evaluated split; None leaves them out.
     """
     page = render(
@@ -87,7 +96,7 @@ def write_report(record: RunRecord, run: Run, output: str, compared: Sequence | 
 
 
 def render(**facts) -> str:
-    """The page. All text is escaped, and no script runs but the page's own, known by its hash."""
+    """Returns the page. All text is escaped, and only the page's own script runs, known by its hash."""
     script = (_FOLDER / "report.js").read_text()
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
@@ -103,7 +112,7 @@ def render(**facts) -> str:
 
 
 def example_groups(compared: Sequence) -> list[ExampleGroup]:
-    """Groups examples by who answered them wrong; those that both models got right are left out."""
+    """Groups examples by which model answered them wrong, without those that both got right."""
     wrong = [example for example in compared if not example.candidate.right]
     if not any(example.baseline for example in compared):
         return [_group("Wrong", wrong)]
@@ -125,7 +134,7 @@ def _group(title: str, examples: list) -> ExampleGroup:
 
 
 def _drawn(record: RunRecord) -> Drawn | None:
-    """None where the run did not come so far."""
+    """Returns what is drawn of the evaluation; None where the Evaluator did not end well."""
     if not record.places.evaluation:
         return None
     return Drawn(slice_groups(record.slices), *confusion_and_charts(record.places.evaluation))

@@ -1,4 +1,4 @@
-"""The curves of a training, from what the Trainer wrote for TensorBoard."""
+"""The curves of a training, read from the Trainer's files for TensorBoard."""
 
 import math
 import pathlib
@@ -10,7 +10,7 @@ from pipeline.report.charts import Chart, line_chart
 
 
 def training_charts(model_run: str) -> list[Chart]:
-    """One chart a figure that was written at two steps or more."""
+    """Returns a chart of each scalar that was written at two steps or more."""
     series: dict[str, list[tuple[float, float]]] = {}
     for folder in sorted({path.parent for path in pathlib.Path(model_run).rglob("events.out.*")}):
         events = EventAccumulator(str(folder), size_guidance={"tensors": 0, "scalars": 0})

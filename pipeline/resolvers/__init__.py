@@ -1,4 +1,4 @@
-"""What a run is compared with, looked up in ML Metadata: the baseline, the last statistics.
+"""Resolvers, which look up in ML Metadata what a run is compared with: a baseline, earlier statistics.
 
-The comparison itself is the Evaluator's and DriftGate's.
+The Evaluator and DriftGate make the comparison.
 """

@@ -1,4 +1,4 @@
-"""The model that the candidate is held against."""
+"""The resolver of the baseline, the model that the candidate is compared with."""
 
 from collections.abc import Mapping
 
@@ -10,27 +10,36 @@ from pipeline.runs.metadata import given_with
 from pipeline.runs.metric_results import Change, changes
 
 # How many half-widths of its interval a change must lie above 0 to move the anchor; at 95 %, three
-# standard errors. Of 100 equal models in a row, 4 are refused in a metric then. Were 1.0 enough, the
-# anchor would go to the luckiest of them, and 11 be refused.
+# standard errors. Of 100 equal models, one after the other, a metric then refuses 4. With 1.0 the
+# anchor would move to the luckiest of them, and 11 would be refused.
 CLEARLY = 1.5
 
 
 class Anchor(ResolverStrategy):
-    """The last blessed model that was clearly better than its own baseline, of those that are there.
+    """Finds the anchor: the last blessed model that was clearly better than its own baseline.
 
-    The first blessed model, while none was. Held against the last blessed one, models could lose a
-    little every night, each within noise; the anchor stays, and the losses add up until one is refused.
+    While there is none, the anchor is the first blessed model. Only models whose files still exist
+    count. If each candidate were compared with the last blessed model, models could lose a little every
+    night, each time within noise. The anchor stays, so the losses add up until a model is refused.
 
-    What was found of the candidate itself is not looked at: TFX's LatestBlessedModelStrategy would name
-    it when a run is repeated, and the Evaluator would run again, and compare a model with itself.
+    The candidate's own blessing is ignored. When a run is repeated, TFX's LatestBlessedModelStrategy
+    would return the candidate, and the Evaluator would run again and compare a model with itself.
     """
 
     def __init__(self, metrics: Mapping[str, bool]):
-        """metrics: those that the gate has a threshold on, and whether higher is better."""
+        """Takes the metrics with a threshold.
+
+        Args:
+          metrics: name -> whether higher is better.
+        """
         self._metrics = metrics
 
     def resolve_artifacts(self, store, input_dict):
-        """input_dict: candidate (one model), model (all), model_blessing (all)."""
+        """Returns the candidate, and the anchor as the model; no model while there is no anchor.
+
+        Args:
+          input_dict: candidate (one model), model (all), model_blessing (all).
+        """
         (candidate,) = input_dict["candidate"]
         models = {model.id: model for model in input_dict["model"] if is_there(model)}
         others = [
@@ -52,7 +61,7 @@ class Anchor(ResolverStrategy):
         return {"candidate": [candidate], "model": anchor, "model_blessing": []}
 
     def _changes(self, store, blessing) -> list[Change]:
-        """What the Evaluator found when it gave this blessing."""
+        """Reads the changes that the Evaluator measured when it gave this blessing."""
         return changes(given_with(store, blessing.id, "evaluation").uri, self._metrics)
 
 
@@ -67,7 +76,7 @@ def _gain(change: Change) -> float:
 
 
 def is_there(artifact) -> bool:
-    """Whether its files are: a folder of results may have been moved, or cleared for room."""
+    """Whether the artifact's files exist: a folder of results may have been moved, or cleared."""
     return fileio.exists(artifact.uri)
 
 

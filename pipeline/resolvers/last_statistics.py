@@ -1,4 +1,4 @@
-"""What DriftGate compares: statistics of the tokens, and those of the last blessed model."""
+"""The resolver of the statistics that DriftGate compares with, those of the last blessed model."""
 
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
@@ -13,9 +13,10 @@ from pipeline.runs.metadata import input_of, producer
 
 
 def statistics_options(config: PipelineConfig) -> tfdv.StatsOptions:
-    """Of the features that the schema has thresholds for; the encoder is noted with them.
+    """Returns options for statistics of the features that the schema has drift thresholds for.
 
-    Without the thresholds, so that statistics do not depend on them.
+    The thresholds themselves are left out, so that the statistics do not depend on them. A tag names
+    the encoder.
     """
     file = SCHEMA_DIRECTORY / f"{config.task.name}.pbtxt"
     read = text_format.Parse(file.read_text(), schema_pb2.Schema())
@@ -29,14 +30,19 @@ def statistics_options(config: PipelineConfig) -> tfdv.StatsOptions:
 
 
 class LastBlessedStatistics(ResolverStrategy):
-    """The statistics of the examples that the last blessed model was trained on.
+    """Finds the statistics of the examples that the last blessed model was trained on.
 
-    Of other examples than the current ones, so that a repeated run is compared as it was before; and
-    taken with the same options, since two encoders cut text differently.
+    Statistics of the current examples do not count, so that a repeated run is compared with the same
+    statistics as before. Those made with other options do not count either, since two encoders split
+    text differently.
     """
 
     def resolve_artifacts(self, store, input_dict):
-        """input_dict: current (one), statistics (all), model_blessing (all)."""
+        """Returns the current statistics and the earlier ones; none of those where there are none.
+
+        Args:
+          input_dict: current (one), statistics (all), model_blessing (all).
+        """
         (current,) = input_dict["current"]
         by_examples = {
             input_of(store, execution, "examples"): artifact

@@ -1,5 +1,5 @@
-"""What a run did, while it runs and afterwards: lock, terminal, record, ML Metadata, closing table.
+"""A run, while it runs and afterwards: its lock, terminal, record, ML Metadata and closing table.
 
-The record of a run is in `results`; `history` makes one of ML Metadata where a run has none. The page of
-a run stands in `pipeline/report`.
+`results` defines the record of a run; `history` makes one from ML Metadata where a run has none.
+`pipeline/report` writes the page of a run.
 """

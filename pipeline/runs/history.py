@@ -1,4 +1,4 @@
-"""The runs of a task, each as its record; ML Metadata tells of those that have none."""
+"""The records of all runs of a task, made from ML Metadata where a run has none."""
 
 import dataclasses
 import datetime
@@ -13,13 +13,15 @@ from pipeline.runs.results import (
     EncoderName,
     RunRecord,
     StageRecord,
+    State,
+    Verdict,
     read_record,
     record_file,
     task_of,
 )
 from pipeline.runs.run import Run, Stage
 
-# By verdict; of a run that failed ML Metadata does not tell whether its input was bad.
+# By verdict. ML Metadata does not say whether a run failed because of bad input.
 _EXIT_CODES = {
     "pushed": PUSHED,
     "already served": PUSHED,
@@ -30,10 +32,10 @@ _EXIT_CODES = {
 
 
 def read_records(output: str, task: str | None) -> list[RunRecord]:
-    """Of all runs of a task under a folder of results, the oldest first.
+    """Reads the records of all runs of a task under a folder of results, the oldest first.
 
     Raises:
-      InputError: there is none, there are those of several tasks and `task` is None, or a record
+      InputError: there is no run, there are runs of several tasks and `task` is None, or a record
         cannot be read.
     """
     task, file = metadata_file(output, task)
@@ -48,48 +50,56 @@ def read_records(output: str, task: str | None) -> list[RunRecord]:
 
 
 def record_of(task_name: str, run: Run) -> RunRecord:
-    """What ML Metadata alone tells of a run, as of one that an older version made."""
-    encoder = {name: run.encoder.get(name) for name in ("handle", "sha256")}
+    """Makes a record from ML Metadata alone, for a run of a version that wrote no records."""
+    handle, sha256 = run.encoder.get("handle"), run.encoder.get("sha256")
     record = RunRecord(
         task=task_name,
         number=run.number,
         run_id=run.run_id,
         started=datetime.datetime.fromtimestamp(run.started, datetime.timezone.utc),
         data=Data(run.data),
-        encoder=EncoderName(**encoder) if all(encoder.values()) else None,
+        encoder=EncoderName(handle, sha256) if handle and sha256 else None,
         settings=run.settings,
         eval_split=run.eval_split,
         stages={node: stage_record(stage) for node, stage in run.stages.items()},
     )
     try:
         task = task_of(record)
-    except InputError:  # its settings are none that this version takes
+    except InputError:  # this version does not take its settings
         task = None
     return with_results(record, run, task)
 
 
 def stage_record(stage: Stage | None, seconds: float | None = None) -> StageRecord:
-    """stage: None where the condition under which it runs is not met."""
+    """Returns the record of a stage.
+
+    Args:
+      stage: what ML Metadata says of it, None where the condition under which it runs is not met.
+      seconds: that it took, if not what ML Metadata says.
+    """
     if stage is None:
         return StageRecord("skipped", seconds)
-    state = "complete" if stage.succeeded else "failed" if stage.failure else "running"
+    state: State = "complete" if stage.succeeded else "failed" if stage.failure else "running"
     took = stage.seconds if seconds is None else seconds
     return StageRecord(state, round(took, 3), stage.state == "CACHED")
 
 
 def with_results(record: RunRecord, run: Run, task: Task | None) -> RunRecord:
-    """The record with all that the stages of the run have found so far.
+    """Returns the record with all results of the stages that have run.
 
     Args:
-      task: None where no task has the run's settings; its figures are left out then.
+      record: of the run, as it was before.
+      run: what ML Metadata says of it.
+      task: None where no task has the run's settings; the metrics are left out then.
     """
     metrics, slices = record.metrics, record.slices
-    is_new = run.evaluation and run.evaluation != record.places.evaluation
-    if is_new and task and pathlib.Path(run.evaluation).exists():
+    evaluation = run.evaluation
+    is_new = evaluation != record.places.evaluation
+    if evaluation and is_new and task and pathlib.Path(evaluation).exists():
         from pipeline.runs.metric_results import measured, sliced  # seconds of imports
 
-        metrics, slices = measured(task, run.evaluation), sliced(task, run.evaluation)
-    places = dataclasses.replace(record.places, evaluation=run.evaluation, model_run=run.model_run)
+        metrics, slices = measured(task, evaluation), sliced(task, evaluation)
+    places = dataclasses.replace(record.places, evaluation=evaluation, model_run=run.model_run)
     record = dataclasses.replace(
         record,
         data=dataclasses.replace(record.data, fingerprint=run.data_fingerprint),
@@ -104,12 +114,13 @@ def with_results(record: RunRecord, run: Run, task: Task | None) -> RunRecord:
 
 
 def _judged(record: RunRecord, run: Run) -> RunRecord:
-    """The record with a verdict where the run has come to one."""
+    """Returns the record with the run's verdict, its reasons and its exit code."""
     reasons = [f"{m.name} {m.refused}" for m in record.metrics if m.refused]
     for where, m in record.slices_refused():
         reasons.append(f"{m.name} where {where.slice} is {where.value} {m.refused}")
     if run.unservable and run.blessed:
         reasons.append(run.unservable)
+    verdict: Verdict
     failure = next((f"{n}: {s.failure}" for n, s in run.stages.items() if s.failure), None)
     if failure:
         verdict, reasons = "failed", [failure]
@@ -126,7 +137,7 @@ def _judged(record: RunRecord, run: Run) -> RunRecord:
 
 
 def _pushed_by(run: Run) -> bool:
-    """Whether this run, and none before it, made the version; so where the version is gone."""
+    """Whether this run, and no earlier one, pushed the version; true where the version is gone."""
     from components.serving import versions  # seconds of imports
 
     return versions.read(f"{run.pushed_to}/{versions.RECORD}").get("run", run.run_id) == run.run_id

@@ -1,6 +1,6 @@
-"""ML Metadata: the one place where its store is asked.
+"""ML Metadata: the only module that reads its store.
 
-Its release 1.21 filters nothing by a query: a run is found by its context, all else by its neighbours.
+ML Metadata 1.21 cannot filter by a query: a run is found by its context, and all else by its neighbours.
 """
 
 import pathlib
@@ -14,10 +14,10 @@ from pipeline.runs.run import Artifact, Run, Stage
 
 
 def metadata_file(output: str, task: str | None) -> tuple[str, str]:
-    """Name of the task and file of its ML Metadata, under a folder of results.
+    """Returns the name of the task and the file of its ML Metadata, under a folder of results.
 
     Raises:
-      InputError: there is none, or there are several and `task` is None.
+      InputError: there is no such file, or there are those of several tasks and `task` is None.
     """
     files = {path.stem: path for path in sorted(pathlib.Path(output, "metadata").glob("*.sqlite"))}
     if task is None and len(files) == 1:
@@ -32,13 +32,13 @@ def metadata_file(output: str, task: str | None) -> tuple[str, str]:
 
 
 def register_run(file: str, pipeline) -> int:
-    """Writes that the run exists, before its first stage does, and returns its number.
+    """Registers the run before its first stage runs, and returns its number.
 
     Args:
-      file: of ML Metadata, made where there is none.
+      file: of ML Metadata, created where it does not exist.
       pipeline: compiled, with the run's id filled in.
     """
-    # Seconds of imports, which what only reads does without.
+    # These imports take seconds, and reading does not need them.
     from tfx.orchestration import metadata
     from tfx.orchestration.portable.mlmd import context_lib
 
@@ -49,18 +49,18 @@ def register_run(file: str, pipeline) -> int:
 
 
 def run_ids(file: str) -> list[str]:
-    """TFX's ids of all runs, the oldest first: run N is the Nth."""
+    """Returns TFX's ids of all runs, the oldest first: run N is the Nth."""
     return [context.name for context in _run_contexts(_open(file))]
 
 
 def read_runs(file: str) -> list[Run]:
-    """All runs, the oldest first."""
+    """Reads all runs, the oldest first."""
     store = _open(file)
     return [_read_run(store, n, c) for n, c in enumerate(_run_contexts(store), start=1)]
 
 
 def read_run(file: str, run_id: str) -> Run:
-    """Raises KeyError where ML Metadata has no such run."""
+    """Reads one run; raises KeyError where ML Metadata has no such run."""
     store = _open(file)
     for number, context in enumerate(_run_contexts(store), start=1):
         if context.name == run_id:
@@ -69,7 +69,7 @@ def read_run(file: str, run_id: str) -> Run:
 
 
 def run_numbered(runs: list, number: int | None):
-    """Of all runs or their records: the newest for None.
+    """Returns the run, or the record, with this number; the newest for None.
 
     Raises:
       InputError: there is no such run.
@@ -84,13 +84,13 @@ def run_numbered(runs: list, number: int | None):
 
 
 def producer(store, artifact: int) -> mlmd.Execution | None:
-    """The first execution that gave the artifact out."""
+    """Returns the first execution whose output is the artifact."""
     executions = _givers(store, artifact)
     return store.get_executions_by_id([min(executions)])[0] if executions else None
 
 
 def input_of(store, execution: mlmd.Execution | None, key: str) -> int | None:
-    """Id of what the execution took under a key."""
+    """Returns the id of the execution's first input artifact under a key."""
     if execution is None:
         return None
     events = store.get_events_by_execution_ids([execution.id])
@@ -99,14 +99,14 @@ def input_of(store, execution: mlmd.Execution | None, key: str) -> int | None:
 
 
 def given_with(store, artifact: int, key: str) -> mlmd.Artifact:
-    """What was given out under a key by the executions that gave out the artifact."""
+    """Returns the output under a key of the executions whose output is the artifact."""
     events = store.get_events_by_execution_ids(_givers(store, artifact))
     (beside,) = {e.artifact_id for e in events if e.type == mlmd.Event.OUTPUT and _key(e) == key}
     return store.get_artifacts_by_id([beside])[0]
 
 
 def _givers(store, artifact: int) -> list[int]:
-    """Ids of the executions that gave the artifact out: one that ran, others from the cache."""
+    """Returns the executions whose output is the artifact: one that ran, the others from the cache."""
     events = store.get_events_by_artifact_ids([artifact])
     return [event.execution_id for event in events if event.type == mlmd.Event.OUTPUT]
 

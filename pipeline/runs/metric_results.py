@@ -1,4 +1,4 @@
-"""What the Evaluator found, read from TFMA's own files."""
+"""The Evaluator's results, read from TFMA's own files."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,7 +11,12 @@ from pipeline.runs.results import Change, Measured, Sliced
 
 
 def sliced(task: Task, evaluation: str) -> list[Sliced]:
-    """By slice in the task's order, then by value."""
+    """Reads the metrics of each slice, in the task's order of slices, then by value.
+
+    Args:
+      task: with the run's settings.
+      evaluation: folder of the Evaluator's results.
+    """
     candidate, baseline = (metrics_by_slice(evaluation, m) for m in ("candidate", "baseline"))
     bounds = {(b.slice, b.value, b.metric): b.bound for b in task.slice_bounds}
     names = dict.fromkeys([*task.thresholds, *(b.metric for b in task.slice_bounds)])
@@ -34,9 +39,12 @@ def sliced(task: Task, evaluation: str) -> list[Sliced]:
 
 
 def measured(task: Task, evaluation: str) -> list[Measured]:
-    """The task's metrics in its order, but those that a run of older code did not have.
+    """Reads the metrics over the whole split, in the task's order.
+
+    Those that a run of an older version does not have are left out.
 
     Args:
+      task: with the run's settings.
       evaluation: folder of the Evaluator's results.
     """
     candidate = overall(evaluation, "candidate")
@@ -69,7 +77,7 @@ def changes(evaluation: str, metrics: Mapping[str, bool]) -> list[Change]:
 def _measured(
     task: Task, name: str, candidate: dict[str, float], baseline: dict[str, float]
 ) -> Measured:
-    """Without bound and refusal."""
+    """Returns one metric, without its bound and its refusal."""
     metric = task.metric(name)
     higher_is_better = not metric or metric.higher_is_better
     return Measured(
@@ -90,17 +98,22 @@ def _change(values: dict[str, float], name: str, higher_is_better: bool) -> Chan
 
 
 def _interval(values: dict[str, float], name: str, suffix: str) -> Interval | None:
-    bounds = [values.get(f"{name}{bound}{suffix}") for bound in (LOWER, UPPER)]
-    return None if None in bounds else Interval(*bounds)
+    lower, upper = (values.get(f"{name}{bound}{suffix}") for bound in (LOWER, UPPER))
+    return None if lower is None or upper is None else Interval(lower, upper)
 
 
 def overall(evaluation: str, model: str) -> dict[str, float]:
-    """Metric name -> value over the whole split, of one model; nothing if there is no such model."""
+    """Reads the value of each metric over the whole split; none if there is no such model.
+
+    Args:
+      evaluation: folder of the Evaluator's results.
+      model: candidate or baseline.
+    """
     return metrics_by_slice(evaluation, model).get((), {})
 
 
 def _reason(measured: Measured, task: Task, refused: dict[tuple[SliceKey, str], str]) -> str | None:
-    """Why the gate refused the metric: for its bound, for its change from the baseline, or both."""
+    """Says why the gate refused the metric: its bound, its change from the baseline, or both."""
     reasons = [_beyond_bound(measured, refused.get(((), measured.name)))]
     best_case = UPPER if measured.higher_is_better else LOWER
     if ((), measured.name + best_case) in refused and measured.change:
@@ -113,7 +126,7 @@ def _reason(measured: Measured, task: Task, refused: dict[tuple[SliceKey, str], 
 
 
 def _beyond_bound(measured: Measured, message: str | None) -> str | None:
-    """message: TFMA's, None where it did not refuse."""
+    """Says that the metric is beyond its bound; `message` is TFMA's, None where it did not refuse."""
     if message is None:
         return None
     side = "at or above" if measured.higher_is_better else "at or below"

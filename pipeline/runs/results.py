@@ -1,7 +1,7 @@
-"""What a run did: `OUTPUT/runs/TASK-NUMBER.json`, begun with the run and written anew after each stage.
+"""The record of a run: `OUTPUT/runs/TASK-NUMBER.json`, written at the run's start and after each stage.
 
-A killed run leaves one that says "running". JSON has no NaN and no infinity: both are null there, and
-null is read as NaN where a number has to be.
+A killed run leaves a record that says "running". JSON has no NaN and no infinity: both are written as
+null, and null is read as NaN where a number has to be.
 """
 
 import dataclasses
@@ -52,7 +52,7 @@ Bounds = Annotated[
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """Candidate minus baseline, with the interval that the gate judges it by."""
+    """The candidate's value minus the baseline's, with the interval that the gate judges it by."""
 
     value: Number
     interval: Bounds
@@ -60,7 +60,7 @@ class Change:
 
     @property
     def verdict(self) -> str:
-        """better, worse or, where the interval holds 0, same within noise; unknown without one."""
+        """better, worse, or same within noise if the interval holds 0; unknown without an interval."""
         if not self.interval.is_known:
             return "unknown"
         if self.interval.lower <= 0 <= self.interval.upper:
@@ -73,14 +73,14 @@ class Measured:
     """One metric over the whole evaluation split, or over a slice of it.
 
     Attributes:
-      candidate: of the model of this run.
-      interval: of the candidate, None for a metric without one.
-      baseline: of the model that it is held against, None when there was none.
+      candidate: value of the model of this run.
+      interval: of the candidate's value, None for a metric without one.
+      baseline: value of the model that the candidate is compared with, None when there was none.
       change: None for a metric without an interval, and without a baseline.
-      bound: the least that may be pushed, the most where lower is better; None where the task asks
-        nothing.
-      max_worsening: the loss against the baseline that is put up with, None where it asks nothing.
-      refused: why the gate refused it, None when it did not.
+      bound: the least value that may be pushed, the greatest where lower is better; None without a
+        threshold or a bound of the slice.
+      max_worsening: how much worse than the baseline the candidate may be; None without a threshold.
+      refused: why the gate refused the metric, None when it did not.
     """
 
     name: str
@@ -95,20 +95,20 @@ class Measured:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether the examples do not tell, as those of one class tell nothing of a ranking."""
+        """Whether the examples do not determine the metric, such as the AUC of a single class."""
         return self.interval is not None and not self.interval.is_known
 
 
 @dataclasses.dataclass(frozen=True)
 class Sliced:
-    """The metrics that the gate has a threshold on, over the examples of one kind.
+    """The metrics with a threshold or a bound in a slice, over the examples of one slice.
 
     Attributes:
-      slice: its name, as "overlap".
-      value: of the examples in it, as "40-54".
+      slice: name of what is sliced by, such as "overlap".
+      value: what the examples of the slice have in common, such as "40-54".
       examples: how many there are.
-      metrics: bounds are None but where the task has one on the slice.
-      is_judged: whether there are examples enough to say anything.
+      metrics: the bound is None where the task has none on this slice.
+      is_judged: whether there are enough examples for the gate to judge the slice.
     """
 
     slice: str
@@ -120,10 +120,12 @@ class Sliced:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Attributes:
-    folder: of TFRecords.
-    fingerprint: TFX's, of sizes and times of the files in it; None before they are read.
-    examples: split -> how many there are; empty where that was not counted.
+    """The data of a run.
+
+    Attributes:
+      folder: of TFRecords.
+      fingerprint: TFX's, of the sizes and times of the files in it; None before they are read.
+      examples: split -> how many there are; empty where they were not counted.
     """
 
     folder: str | None
@@ -133,9 +135,11 @@ class Data:
 
 @dataclasses.dataclass(frozen=True)
 class EncoderName:
-    """Attributes:
-    handle: what the user called it.
-    sha256: of its content.
+    """The encoder of a run.
+
+    Attributes:
+      handle: the name, URL or folder that the user gave.
+      sha256: of its content.
     """
 
     handle: str
@@ -144,8 +148,10 @@ class EncoderName:
 
 @dataclasses.dataclass(frozen=True)
 class StageRecord:
-    """Attributes:
-    seconds: that it took, None while it runs; of a cached one those of looking it up.
+    """One stage of a run.
+
+    Attributes:
+      seconds: that it took, None while it runs; for a cached one those of the look-up.
     """
 
     state: State
@@ -155,11 +161,11 @@ class StageRecord:
 
 @dataclasses.dataclass(frozen=True)
 class Places:
-    """Where what belongs to the run is.
+    """Where the files of a run are.
 
     Attributes:
-      log: file, or folder with one a stage.
-      report: the page.
+      log: file, or folder with one file per stage.
+      report: the page of the run.
       evaluation: folder that TFMA opens.
       model_run: folder that TensorBoard opens.
     """
@@ -172,24 +178,24 @@ class Places:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """One run, as far as it has come.
+    """The record of one run, finished or not.
 
     Attributes:
       number: 1 for the first of the task in its folder of results, as ML Metadata orders them.
       run_id: TFX's.
       started, ended: with time zone UTC; `ended` is None while it runs.
-      encoder: None where a run of older code did not come so far.
-      settings: all that `--set` reaches.
+      encoder: None where a run of an older version ended before it was known.
+      settings: all that `--set` can change.
       eval_split: the split that the gate judges by.
-      verdict: what came of it.
+      verdict: how it ended, or that it runs.
       reasons: why it was refused, or failed.
       pushed_to: folder of the version that serves the model, None where it is not served.
       exit_code: local_runner.py's, on Airflow too; None while it runs.
-      error: of a run that failed.
-      stages: node id -> what became of it, in the order of the run.
+      error: type and message of the error of a run that failed.
+      stages: node id -> its record, in the order of the run.
       metrics: over the whole evaluation split.
-      slices: the same over the examples of one kind each.
-      serving: what ServingCheck measured, "" where it was not asked.
+      slices: the metrics of each slice of it.
+      serving: what ServingCheck measured, "" where it did not run.
       code: stage -> hash of the code that it calls.
     """
 
@@ -217,25 +223,27 @@ class RunRecord:
 
     @property
     def seconds(self) -> float | None:
-        """From its start to its end, waiting counted."""
+        """The time from the run's start to its end, with waiting; None while it runs."""
         return (self.ended - self.started).total_seconds() if self.ended else None
 
     @property
     def is_refused(self) -> bool:
+        """Whether the gate or ServingCheck refused the model."""
         return self.verdict.startswith("refused")
 
     @property
     def stopped_in(self) -> str | None:
-        """The stage that failed, or that runs or was killed."""
+        """The stage that failed, or that runs or was killed; None where there is none."""
         states = self.stages.items()
         return next((n for n, s in states if s.state in ("failed", "running")), None)
 
     @property
     def confidence(self) -> float:
-        """Of all intervals."""
+        """The confidence of all intervals."""
         return self.settings.get("confidence", 0.95)
 
     def slices_refused(self) -> Iterator[tuple[Sliced, Measured]]:
+        """Yields each slice and metric in it that the gate refused."""
         return ((s, m) for s in self.slices for m in s.metrics if m.refused)
 
 
@@ -243,16 +251,18 @@ _ONE, _MANY = TypeAdapter(RunRecord), TypeAdapter(list[RunRecord])
 
 
 def to_json(record: RunRecord | list[RunRecord]) -> str:
-    """One JSON document, of a record or of a list of them."""
-    adapter = _ONE if isinstance(record, RunRecord) else _MANY
+    """Returns one JSON document with a record, or with a list of them."""
+    adapter: TypeAdapter = _ONE if isinstance(record, RunRecord) else _MANY
     return adapter.dump_json(record, indent=1).decode() + "\n"
 
 
 def from_json(text: str) -> RunRecord:
+    """Returns the record that `to_json` wrote; raises ValidationError where it is none."""
     return _ONE.validate_json(text)
 
 
 def record_file(root: str, task: str, number: int) -> pathlib.Path:
+    """Returns the file of a run's record under a folder of results."""
     return pathlib.Path(root, "runs", f"{task}-{number}.json")
 
 
@@ -263,7 +273,7 @@ def save(record: RunRecord, root: str) -> RunRecord:
 
 
 def read_record(file: pathlib.Path) -> RunRecord:
-    """Raises InputError where it is no record, or one of a newer version."""
+    """Reads a record; raises InputError where it is none, or one of a newer version."""
     try:
         record = from_json(file.read_text())
     except ValidationError as error:
@@ -279,7 +289,7 @@ def read_record(file: pathlib.Path) -> RunRecord:
 
 
 def task_of(record: RunRecord) -> Task:
-    """The task, with the settings of this run as far as it still has them."""
+    """Returns the task with this run's settings, without those that no longer exist."""
     task = load_task(record.task)
     known = task.settings()
     given = {k: str(v) for k, v in record.settings.items() if k in known and v is not None}

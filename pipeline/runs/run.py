@@ -1,4 +1,4 @@
-"""One run as ML Metadata remembers it, and what can be told from that alone."""
+"""One run as ML Metadata holds it, and what follows from that alone."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ from components.spec.renamed import with_present_names
 
 @dataclasses.dataclass(frozen=True)
 class Artifact:
-    """What a stage read or wrote: where it is, and what ML Metadata says of it."""
+    """An input or output of a stage: its URI, and its properties in ML Metadata."""
 
     uri: str
     properties: dict[str, Any]
@@ -19,12 +19,12 @@ class Artifact:
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One execution.
+    """One execution of a stage.
 
     Attributes:
       state: ML Metadata's: COMPLETE, CACHED, FAILED, RUNNING, ...
-      seconds: that it took; of a cached one those of looking it up.
-      parameters: all that TFX gave it, JSON where TFX made it so.
+      seconds: that it took; for a cached one those of the look-up.
+      parameters: all that TFX passed to it, as JSON where TFX does so.
       inputs, outputs: key -> artifacts.
     """
 
@@ -36,22 +36,24 @@ class Stage:
 
     @property
     def custom_config(self) -> dict[str, Any]:
+        """The custom_config of the component; empty where it has none."""
         return json.loads(self.parameters.get("custom_config") or "null") or {}
 
     @property
     def succeeded(self) -> bool:
-        """Whether it ran to its end, or the cache had its results."""
+        """Whether the stage ran to its end, or the cache had its results."""
         return self.state in ("COMPLETE", "CACHED")
 
     @property
     def failure(self) -> str | None:
-        """Why it failed, None where it did not."""
+        """Why the stage failed, None where it did not."""
         if self.state != "FAILED":
             return None
         result = json.loads(self.parameters.get("__execution_result__") or "{}")
         return result.get("resultMessage") or "TFX gave no reason; see the full log"
 
     def output(self, key: str) -> Artifact | None:
+        """Returns the first output under a key, None where there is none."""
         return next(iter(self.outputs.get(key, [])), None)
 
 
@@ -75,20 +77,22 @@ class Run:
     def data(self) -> str | None:
         """The folder of TFRecords."""
         ingest = self.stages.get("ImportExampleGen")
-        return ingest and ingest.parameters["input_base"]
+        return ingest.parameters["input_base"] if ingest else None
 
     @property
     def data_fingerprint(self) -> str | None:
-        """TFX's, of sizes and times of the files in it; None where they were not read."""
+        """TFX's fingerprint of the data, of its files' sizes and times; None where it was not read."""
         examples = self._output("ImportExampleGen", "examples")
-        return examples and examples.properties.get("input_fingerprint")
+        return examples.properties.get("input_fingerprint") if examples else None
 
     @property
     def encoder(self) -> dict[str, Any]:
+        """The fields of the Encoder; empty where no stage that takes one was run."""
         return self._configured("encoder", {})
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
+        """The hyperparameters by their present names; empty where the Trainer was not run."""
         found = self._configured("hyperparameters", {})
         # A run of version 0.1 has a list: module, class and fields.
         return with_present_names(found[2] if isinstance(found, list) else found)
@@ -104,23 +108,24 @@ class Run:
 
     @property
     def thresholds(self) -> dict[str, Any]:
-        """The gate's settings by the names that `--set` knows them by."""
+        """The gate's settings, by the names that `--set` takes."""
         evaluator = self.stages.get("Evaluator")
         return _thresholds(json.loads(evaluator.parameters["eval_config"])) if evaluator else {}
 
     @property
     def settings(self) -> dict[str, Any]:
+        """The hyperparameters and the gate's settings."""
         return self.hyperparameters | self.thresholds
 
     @property
     def evaluation(self) -> str | None:
-        """Folder that TFMA opens, None where the run did not come so far."""
+        """The folder that TFMA opens, None where the Evaluator did not end well."""
         artifact = self._output("Evaluator", "evaluation")
-        return artifact and artifact.uri
+        return artifact.uri if artifact else None
 
     @property
     def judged_files(self) -> list[str]:
-        """The gzipped TFRecords of raw examples that the Evaluator judged by."""
+        """The gzipped TFRecords of the raw examples that the Evaluator judged."""
         (examples,) = self.stages["Evaluator"].inputs["examples"]
         folder = pathlib.Path(examples.uri, f"Split-{self.eval_split}")
         return sorted(map(str, folder.glob("*.gz")))
@@ -133,19 +138,19 @@ class Run:
 
     @property
     def blessed(self) -> bool:
-        """Whether the gate let the model through."""
+        """Whether the gate accepted the model."""
         blessing = self._output("Evaluator", "blessing")
         return bool(blessing and blessing.properties.get("blessed"))
 
     @property
     def model_run(self) -> str | None:
-        """Folder that TensorBoard opens."""
+        """The folder that TensorBoard opens, None where the Trainer did not end well."""
         artifact = self._output("Trainer", "model_run")
-        return artifact and artifact.uri
+        return artifact.uri if artifact else None
 
     @property
     def serving(self) -> str:
-        """What ServingCheck measured, "" where it was not asked."""
+        """What ServingCheck measured, "" where it did not run."""
         return self._served("measured")
 
     @property
@@ -155,7 +160,7 @@ class Run:
 
     @property
     def pushed_to(self) -> str | None:
-        """Folder of the version, None when nothing was pushed."""
+        """The folder of the pushed version, None when nothing was pushed."""
         pushed = self._output("Pusher", "pushed_model")
         if not pushed or not pushed.properties.get("pushed"):
             return None

@@ -1,4 +1,4 @@
-"""One run at a time in a folder of results."""
+"""The lock that allows one run at a time in a folder of results."""
 
 import contextlib
 import os
@@ -10,14 +10,16 @@ from components.common.locks import locked
 
 @contextlib.contextmanager
 def only_run_in(root: str, before_waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Two runs at once would take each other's artifacts for their own.
+    """Holds the lock of a folder of results: two runs at once would mix up their artifacts.
+
+    The lock of a process that dies is free.
 
     Args:
-      before_waiting: called where another process is in this block with the same `root`, before waiting
-        for its end; a dead one holds nothing.
+      root: the folder of results.
+      before_waiting: called where another process holds the lock, before waiting for it.
 
     Raises:
-      InputError: there is such a process, and `before_waiting` is None.
+      InputError: another process holds the lock, and `before_waiting` is None.
     """
 
     def refuse() -> None:

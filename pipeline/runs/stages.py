@@ -29,12 +29,15 @@ def begin_run(
     started: datetime.datetime,
     log: str,
 ) -> RunRecord:
-    """Fills the run's id into the pipeline, and writes that the run exists.
+    """Writes the run's id into the pipeline, registers the run, and writes its first record.
 
     Args:
-      examples: how many each split has.
-      started: when what leads to this was begun, in UTC.
-      log: file, or folder with one a stage.
+      config: of the pipeline.
+      examples: split -> how many examples it has.
+      pipeline: compiled; changed in place.
+      run_id: TFX's.
+      started: when the command began, in UTC.
+      log: file, or folder with one file per stage.
     """
     substitute_runtime_parameter(pipeline, {PIPELINE_RUN_ID_PARAMETER_NAME: run_id})
     record = RunRecord(
@@ -58,11 +61,11 @@ def run_stage(
     node: str,
     terminal: Terminal,
 ) -> RunRecord:
-    """Runs one stage of a run that was begun, and returns what the run has come to.
+    """Runs one stage of a run that `begin_run` began, and returns the run's new record.
 
     Raises:
-      Exception: whatever the stage raises, or RuntimeError where TFX only notes that it failed; the
-        record has it by then.
+      Exception: whatever the stage raises, or RuntimeError where TFX only notes that it failed. The
+        record is written first, with the error in it.
     """
     running = {**record.stages, node: StageRecord("running")}
     record = dataclasses.replace(
@@ -95,7 +98,7 @@ def note_stage(
     stage: Stage | None,
     seconds: float | None = None,
 ) -> RunRecord:
-    """Writes what has become of a stage that ended well, and of the run with it.
+    """Writes the results of a stage that did not fail into the record, and returns that.
 
     Args:
       stage: what ML Metadata says of it, None where the condition under which it runs is not met.
@@ -111,7 +114,7 @@ def note_stage(
 
 
 def close_run(record: RunRecord, config: PipelineConfig, terminal: Terminal) -> RunRecord:
-    """Writes the page of a run that has come to its end, and shows the closing table."""
+    """Writes the page of a run that has ended, and shows the closing table."""
     terminal.wait_for("writing the report")
     places = dataclasses.replace(record.places, report=report_at_end(record, config))
     record = save(dataclasses.replace(record, places=places), config.root)
@@ -120,7 +123,7 @@ def close_run(record: RunRecord, config: PipelineConfig, terminal: Terminal) -> 
 
 
 def launch(pipeline: pipeline_pb2.Pipeline, node: str, metadata_file: str) -> Stage | None:
-    """Runs one stage through TFX's launcher, as LocalDagRunner would in its turn.
+    """Runs one stage through TFX's launcher, as LocalDagRunner would.
 
     Returns:
       What ML Metadata says of it; None where the condition under which it runs is not met.
@@ -141,7 +144,7 @@ def launch(pipeline: pipeline_pb2.Pipeline, node: str, metadata_file: str) -> St
 
 
 def node_ids(pipeline: pipeline_pb2.Pipeline) -> list[str]:
-    """In an order in which they can run."""
+    """Returns the ids of the stages, in an order in which they can run."""
     return [node.pipeline_node.node_info.id for node in pipeline.nodes]
 
 
@@ -158,4 +161,5 @@ def _failed(record: RunRecord, node: str, error: BaseException, seconds: float) 
 
 
 def now() -> datetime.datetime:
+    """Returns the time in UTC."""
     return datetime.datetime.now(datetime.timezone.utc)

@@ -15,6 +15,7 @@ from pipeline.runs.terminal import Terminal
 
 
 def print_heading(terminal: Terminal, config: PipelineConfig, examples: dict[str, int]) -> None:
+    """Shows task, encoder, the number of examples in each split, and the log."""
     counts = ", ".join(f"{count:,} {split}" for split, count in examples.items())
     terminal.say(
         f"[bold]{config.task.name}[/] with [bold]{config.encoder.handle}[/], {counts} examples; "
@@ -24,7 +25,7 @@ def print_heading(terminal: Terminal, config: PipelineConfig, examples: dict[str
 
 
 def print_summary(terminal: Terminal, record: RunRecord) -> None:
-    """Metrics against bounds and baseline, where things are, what to do next, the verdict."""
+    """Shows the metrics with bounds and baseline, where the results are, and the verdict."""
     terminal.say()
     terminal.console.print(_metrics_table(record))
     if judged := [m for m in record.metrics if m.change and m.bound is not None]:
@@ -42,8 +43,8 @@ def print_summary(terminal: Terminal, record: RunRecord) -> None:
         terminal.say(f"  serving      {record.serving}")
     terminal.say(f"  report       {record.places.report or 'none could be made, see the log'}")
     terminal.say(f"  evaluation   {record.places.evaluation}")
-    terminal.say(f"  training     tensorboard --logdir {shlex.quote(record.places.model_run)}")
-    minutes, rest = divmod(int(record.seconds), 60)
+    terminal.say(f"  training     tensorboard --logdir {shlex.quote(str(record.places.model_run))}")
+    minutes, rest = divmod(int(record.seconds or 0), 60)
     spent = f"{minutes}:{rest:02d} min"
     if record.pushed_to:
         text = " ".join(f"{name}='...'" for name in task_of(record).head.text_features)
@@ -55,8 +56,8 @@ def print_summary(terminal: Terminal, record: RunRecord) -> None:
 
 
 def _metrics_table(record: RunRecord) -> Table:
-    figures = ("candidate", _interval_of(record), "baseline", "bound")
-    table = _table("metric", *figures, "")
+    columns = ("candidate", _interval_of(record), "baseline", "bound")
+    table = _table("metric", *columns, "")
     for metric in record.metrics:
         verdict = "[red]refused[/]" if metric.refused else "[green]ok[/]"
         table.add_row(
@@ -73,15 +74,14 @@ def _metrics_table(record: RunRecord) -> Table:
 def _changes_table(record: RunRecord, judged: list[Measured]) -> Table:
     table = _table("on the same examples", "change", _interval_of(record), "against the baseline")
     for metric in judged:
-        change = metric.change
-        table.add_row(
-            metric.name, _number(change.value, "+"), _range(change.interval, "+"), change.verdict
-        )
+        if change := metric.change:
+            value, interval = _number(change.value, "+"), _range(change.interval, "+")
+            table.add_row(metric.name, value, interval, change.verdict)
     return table
 
 
 def _slices_refused(record: RunRecord) -> list[str]:
-    """What the gate said of the slices that have a bound, but of those within it."""
+    """Returns a line for each bound of a slice that was not met, or was not judged."""
     lines = []
     for s in record.slices:
         for metric in s.metrics:
@@ -95,7 +95,7 @@ def _slices_refused(record: RunRecord) -> list[str]:
 
 
 def _weakest(record: RunRecord) -> str | None:
-    """Where the first metric of the gate is lowest, among slices with examples enough."""
+    """Describes the slice with enough examples in which the first metric of the gate is worst."""
     known = [s for s in record.slices if s.is_judged and not s.metrics[0].is_unknown]
     if not known:
         return None
@@ -109,7 +109,7 @@ def _weakest(record: RunRecord) -> str | None:
 
 
 def _table(first: str, *others: str) -> Table:
-    """All columns but the first and the last hold figures."""
+    """Returns an empty table, whose columns but the first and the last hold numbers."""
     table = Table(box=box.SIMPLE_HEAD, title=None)
     table.add_column(first)
     for column in others[:-1]:
@@ -129,7 +129,7 @@ def _range(interval: Interval | None, sign: str) -> str:
 
 
 def _bound(metric: Measured) -> str:
-    """At least, or at most, what may be pushed."""
+    """Returns the bound with its direction."""
     if metric.bound is None:
         return "-"
     return f"{'≥' if metric.higher_is_better else '≤'} {_number(metric.bound)}"

@@ -1,4 +1,4 @@
-"""What the person at the terminal sees: stages, one live line, results. All else goes to the log."""
+"""The output that a person sees: stages, one live line, results. All else goes to the log."""
 
 import logging
 import os
@@ -17,17 +17,17 @@ _PLAIN_PROGRESS_SECONDS = 15
 
 
 class Terminal:
-    """Takes stdout and stderr over, C++ libraries' too, while it is open.
+    """A context that redirects stdout and stderr, also those of C++ libraries, to a log.
 
     with Terminal() as terminal:
-        terminal.say("...")            # seen, and in the log
+        terminal.say("...")            # seen on the terminal
         print("...")                   # in the log only
         terminal.keep_log("run.log")   # until then the log is a temporary file
-        terminal.print_last("{}")      # the only thing on stdout with Terminal(to_stderr=True)
+        terminal.print_last("{}")      # the only output on stdout with Terminal(to_stderr=True)
     """
 
     def __init__(self, to_stderr: bool = False):
-        """to_stderr: whether what is for a person goes there, since stdout is for a program."""
+        """Shows on stdout, or with `to_stderr` on stderr, where a program reads stdout."""
         self._shown_on = 2 if to_stderr else 1
         self._last = ""
 
@@ -56,7 +56,7 @@ class Terminal:
         sys.stdout.write(self._last), sys.stdout.flush()
 
     def keep_log(self, path: str) -> None:
-        """Continues the log in a file, and shows from then on what the stages say of their progress."""
+        """Continues the log in a file, and from then on shows the progress of the stages."""
         self.log_path = path
         with open(path, "ab") as kept:
             self._log.seek(0)
@@ -79,22 +79,23 @@ class Terminal:
         logging.getLogger("progress").removeFilter(self._progress)
 
     def log(self) -> str:
-        """Path of the log; of a temporary file's, where none was kept yet."""
+        """Returns the path of the log, which is a temporary file before `keep_log`."""
         if self.log_path is None:
             self.keep_log(tempfile.mkstemp(prefix="bert-tfx-", suffix=".log")[1])
-        return self.log_path
+        return str(self.log_path)
 
     def say(self, message="", style: str | None = None) -> None:
+        """Shows a message, with rich's markup."""
         self._stop_live()
         self.console.print(message, style=style, soft_wrap=True)
 
     def fail(self, message: str) -> None:
-        """The last thing seen when nothing came of it."""
+        """Shows the message of an error, without markup."""
         self._stop_live()
         self.console.print(message, style="bold red", markup=False, soft_wrap=True)
 
     def wait_for(self, what: str) -> None:
-        """Shows what is being done until something else is."""
+        """Shows a live line with what is being done, until something else is shown."""
         self._stop_live()
         self._shown = time.monotonic()
         if self.console.is_terminal:
@@ -102,16 +103,17 @@ class Terminal:
             self._live.start()
 
     def begin_stage(self, name: str) -> None:
+        """Shows a live line with the stage, which its progress is added to."""
         self._stage = name
         self.wait_for(name)
 
     def end_stage(self, note: str) -> None:
-        """note: its seconds, or that the cache had its results."""
+        """Shows that the stage has ended; `note` is its seconds, or "cached"."""
         self.say(f"  [green]✓[/] {self._stage:<18} {note:>8}")
         self._stage = None
 
     def print_last(self, text: str) -> None:
-        """Goes to stdout when the terminal is given back."""
+        """Writes the text to stdout when the context ends."""
         self._last = text
 
     def _progress(self, record: logging.LogRecord) -> bool:
@@ -127,7 +129,7 @@ class Terminal:
 
     @property
     def stage(self) -> str | None:
-        """The stage that runs now, or that ran when an error came."""
+        """The stage that runs now, or that ran when an error was raised."""
         return self._stage
 
     def _stop_live(self) -> None:

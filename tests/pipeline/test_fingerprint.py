@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from components.common import code_hash
-from components.models.bert.hub import Encoder
+from components.spec.encoder import Encoder
 from components.spec.registry import load_task
 from pipeline.config import PipelineConfig
 from pipeline.eval_config import eval_config

@@ -1,10 +1,8 @@
 """Finds the encoder that the user names by preset, TF Hub URL or path, and checks it."""
 
 import contextlib
-import dataclasses
 import difflib
 import hashlib
-import json
 import os
 import socket
 import threading
@@ -13,46 +11,18 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+import tensorflow as tf
+import tensorflow_hub
+
 from components.common.cache import cache_directory
 from components.common.errors import InputError
 from components.models.bert.inspection import content_sha256, first_line, remembered_facts
 from components.models.bert.presets import DEFAULT_ENCODER, PRESETS, Wheel, converted
+from components.spec.encoder import Encoder
 
 NETWORK_TIMEOUT_SECONDS = 15
 
 _Result = TypeVar("_Result")
-
-
-@dataclasses.dataclass(frozen=True)
-class Encoder:
-    """An encoder that was found, loaded and run once.
-
-    Attributes:
-      handle: what the user called it.
-      path: folder of the SavedModel, absolute, or gs://.
-      sha256: of the content, see `content_sha256`.
-      vocab_file: path of the vocabulary inside.
-      lower_case: whether text is lower-cased before it is looked up there.
-      hidden_size: width of pooled_output and sequence_output.
-      max_positions: tokens of the longest sequence; None where the SavedModel does not show it.
-    """
-
-    handle: str
-    path: str
-    sha256: str
-    vocab_file: str
-    lower_case: bool
-    hidden_size: int
-    max_positions: int | None
-
-    def to_json(self) -> str:
-        """Writes it as JSON."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Encoder":
-        """Reads what `to_json` wrote."""
-        return cls(**json.loads(text))
 
 
 def resolve(handle: str) -> Encoder:
@@ -100,8 +70,6 @@ def _locate(handle: str) -> str:
 def _is_saved_model(handle: str, path: str) -> bool:
     if "://" not in path:
         return os.path.isfile(os.path.join(path, "saved_model.pb"))
-    import tensorflow as tf
-
     try:
         # Where there is no network or no permission, the file system tries for minutes.
         return _within(
@@ -140,8 +108,6 @@ def _download(handle: str, url: str) -> str:
     cache = os.environ.get("TFHUB_CACHE_DIR") or str(cache_directory() / "tfhub")
     try:
         with _hub_environment(cache):
-            import tensorflow_hub
-
             if not os.path.isdir(os.path.join(cache, hashlib.sha1(url.encode()).hexdigest())):
                 _look_up_host(url)
             return tensorflow_hub.resolve(url)

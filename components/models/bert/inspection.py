@@ -8,6 +8,9 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+import tensorflow as tf
+import tensorflow_hub
+
 from components.common.errors import InputError
 from components.common.files import file_sha256, write_atomic
 
@@ -33,8 +36,6 @@ def content_sha256(path: str) -> str:
 def _files(path: str) -> tuple[list[str], Callable[..., Any]]:
     """Returns the relative names of the files that count, and the function that opens them."""
     if "://" in path:
-        import tensorflow as tf
-
         walk, opener = tf.io.gfile.walk, tf.io.gfile.GFile
     else:
         walk, opener = os.walk, open
@@ -51,8 +52,6 @@ def inspect(handle: str, path: str) -> dict[str, Any]:
     Raises:
       InputError: it cannot be loaded, or lacks a part of TF Hub's interface for BERT encoders.
     """
-    import tensorflow_hub
-
     try:
         model = tensorflow_hub.load(path)
     except Exception as error:  # Whatever TensorFlow raises, the SavedModel is of no use.
@@ -77,8 +76,6 @@ def inspect(handle: str, path: str) -> dict[str, Any]:
 
 def _hidden_size(handle: str, model: Callable[..., Any]) -> int:
     """Runs the encoder on one sequence and reads the width of its output."""
-    import tensorflow as tf
-
     ones = tf.ones([1, 8], tf.int32)
     inputs = {"input_word_ids": ones, "input_mask": ones, "input_type_ids": ones}
     try:

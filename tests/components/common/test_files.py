@@ -55,7 +55,7 @@ def test_kill_leaves_the_old_or_the_new(target, can_exchange, monkeypatch):
 
 def test_an_error_leaves_the_old(target):
     old = snapshot(target)
-    with pytest.raises(RuntimeError), files.replacing(target) as new:
+    with pytest.raises(RuntimeError), files.replacing(target) as new:  # noqa: PT012
         pathlib.Path(new, "half").write_text("half")
         raise RuntimeError
     assert snapshot(target) == old

@@ -89,6 +89,15 @@ def test_official_files_become_records(tmp_path, vouched):
     assert str(tmp_path) not in (output / "dataset.json").read_text()
 
 
+def test_a_folder_that_version_0_1_wrote_is_up_to_date(tmp_path, own, capsys):
+    assert prepare_command.main(own) == 0
+    summary = tmp_path / "data" / "mrpc" / "dataset.json"
+    written = json.loads(summary.read_text()) | {"written_by": "components.prepare"}
+    summary.write_text(json.dumps(written))
+    assert prepare_command.main(own) == 0
+    assert "is up to date" in capsys.readouterr().out
+
+
 def test_without_files_the_cache_is_looked_into(tmp_path, vouched, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     asked = []
@@ -308,8 +317,8 @@ def test_published_overlap_is_a_warning(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "warning: page 2: the same example as page 1" in error
     assert "1 do not" in error
+    own = toy_source(*same, is_published=False)
     with pytest.raises(InputError, match="page 2: the same example as page 1"):
-        own = toy_source(*same, is_published=False)
         prepare.prepare(toy_task(), own, str(tmp_path / "more"))
 
 

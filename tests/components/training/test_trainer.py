@@ -37,7 +37,7 @@ def test_xla_is_refused_on_a_cpu_before_anything_is_read(tiny_encoder):
     task = load_task("mrpc").override({"jit_compile": "true"})
     config = {
         "head": to_json(task.head),
-        "encoder": resolve(tiny_encoder).to_json(),
+        "encoder": to_json(resolve(tiny_encoder)),
         "hyperparameters": to_json(task.hyperparameters),
     }
     with pytest.raises(InputError, match=r"no GPU.*Leave --set jit_compile= out\."):
@@ -52,7 +52,7 @@ def test_a_second_attempt_goes_on_and_leaves_no_checkpoint(
     graph, transformed = project.transformed()
     config = {
         "head": to_json(task.head),
-        "encoder": resolve(project.encoder).to_json(),
+        "encoder": to_json(resolve(project.encoder)),
         "hyperparameters": to_json(task.hyperparameters),
         "code": "1",
         "checkpoints": str(tmp_path / "checkpoints"),

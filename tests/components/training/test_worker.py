@@ -74,7 +74,7 @@ class Attempt:
         directory = self._folder / settings["strategy"]
         config = {
             "head": to_json(task.head),
-            "encoder": self._encoder.to_json(),
+            "encoder": to_json(self._encoder),
             "hyperparameters": to_json(task.hyperparameters),
             "code": "1",
             "checkpoints": self.checkpoints,

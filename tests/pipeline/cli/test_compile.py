@@ -5,7 +5,7 @@ import pytest
 from components.models.bert.hub import resolve
 from components.spec.registry import load_task
 from pipeline.cli import compile
-from pipeline.config import local_config
+from pipeline.local_config import local_config
 from pipeline.orchestrators.graph import config_from_json, config_to_json, read_graph
 
 
@@ -75,4 +75,4 @@ def test_bad_usage_exits_2_and_leaves_nothing(arguments, tmp_path, more, expecte
 def test_a_configuration_survives_json(project, tmp_path):
     task, data = load_task("mrpc"), str(project.root / "data")
     config, _ = local_config(task, resolve(project.encoder), data, str(tmp_path))
-    assert config_from_json(json.loads(json.dumps(config_to_json(config))), task) == config
+    assert config_from_json(json.loads(json.dumps(config_to_json(config)))) == config

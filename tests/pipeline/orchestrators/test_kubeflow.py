@@ -12,7 +12,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components.common.cache import cache_directory
 from components.common.errors import InputError
-from components.models.bert.hub import Encoder
+from components.spec.encoder import Encoder
 from components.spec.registry import load_task
 from pipeline.beam import PROFILES
 from pipeline.orchestrators import container

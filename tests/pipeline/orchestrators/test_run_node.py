@@ -191,7 +191,7 @@ def test_all_stages_in_order_push_the_model_that_the_local_runner_would(runs, pr
 def test_a_stage_that_succeeded_is_not_run_twice(runs):
     for stage in ("Baseline", "Pusher"):
         code, shown = runs.stage("mended", stage)
-        assert code == 0 and "succeeded in this run before" in shown
+        assert code == 0 and "already succeeded in this run" in shown
     assert len(runs.versions()) == 1
 
 
@@ -206,7 +206,7 @@ def test_a_stage_waits_while_another_run_is_at_work(runs):
                 time.sleep(0.1)
             assert not stage.done()
         code, shown = stage.result()
-    assert code == 0 and "succeeded in this run before" in shown
+    assert code == 0 and "already succeeded in this run" in shown
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ import pytest
 import tensorflow as tf
 
 from components.common.errors import InputError
+from components.common.serialization import from_json, to_json
 from components.models.bert import hub, inspection, presets
+from components.spec.encoder import Encoder
 from pipeline.cli import encoder as encoder_command
 from tests.components.models.bert.test_convert import write_checkpoint
 from tests.tiny_encoder import write_tiny_encoder
@@ -82,7 +84,7 @@ def test_path(tiny):
     assert (encoder.handle, encoder.path) == (tiny, tiny)
     assert encoder.vocab_file == f"{tiny}/assets/vocab.txt" and os.path.isfile(encoder.vocab_file)
     assert (encoder.lower_case, encoder.hidden_size, encoder.max_positions) == (False, 16, 128)
-    assert hub.Encoder.from_json(encoder.to_json()) == encoder
+    assert from_json(Encoder, to_json(encoder)) == encoder
 
 
 def test_path_may_be_relative(tiny, monkeypatch):
