@@ -81,7 +81,7 @@ def test_a_model_beyond_a_limit_of_serving_is_not_pushed(project):
     run = project.pipeline("max_latency_ms=0.001")
     assert run.returncode == 3
     assert run.stdout.strip().splitlines()[-1].startswith("refused by ServingCheck")
-    assert re.search(r"refused: one row takes [\d.]+ ms .*more than max_latency_ms", run.stdout)
+    assert re.search(r"refused: one example takes [\d.]+ ms .*more than max_latency_ms", run.stdout)
     assert run.record["verdict"] == "refused by ServingCheck" and run.record["exit_code"] == 3
     assert "max_latency_ms" in run.record["reasons"][0]
     assert len(project.versions()) == 1

@@ -1,7 +1,7 @@
-"""Rows of files of any size, answered in pieces: each is answered whole or not at all, and once.
+"""Answers the examples of files of any size in shards: each is answered once, as a whole or not at all.
 
-A piece is some rows of one file, and what is answered to it is one file, renamed into place. So what is
-there after a kill is right, and what is not there is all that is left to do.
+A shard is some examples of one file. Its answers are one file, which is renamed into place. So after a
+kill every file of answers is whole, and the shards without one are left to do.
 """
 
 import codecs
@@ -24,27 +24,27 @@ from tfx.dsl.io import fileio
 
 from components.common.errors import InputError
 from components.serving.client import PushedModel
-from components.serving.request_examples import read_header, read_row
+from components.serving.request_examples import read_example, read_header
 
-ROWS_A_PIECE = 10_000
+EXAMPLES_A_SHARD = 10_000
 ERRORS = ".errors.jsonl"
-_ROWS_AT_ONCE = 256
+_EXAMPLES_AT_ONCE = 256
 _PART = ".part"
 _TEXT, _TFRECORD, _GZIPPED_TFRECORD = "text", "tfrecord", "gzipped tfrecord"
 
 
 @dataclasses.dataclass(frozen=True)
-class Piece:
-    """Some rows of a text, or all of a file of TFRecords: what is compressed has no way into its midst.
+class Shard:
+    """Some examples of a text file, or all of a file of TFRecords, which cannot be read from its middle.
 
     Attributes:
-      name: of what is written of it, without the ending.
-      file: where the rows are.
+      name: of the files with its answers, without the ending.
+      file: where the examples are.
       kind: of the file.
       columns: of a text file that has a header.
-      offset: of the first row, in bytes.
-      first: number of the first row in the file, from 1; a line's number where there are lines.
-      rows: how many there are, None for all.
+      offset: of the first example, in bytes.
+      first: number of the first example in the file, from 1; the line's number in a text file.
+      n_examples: how many there are, None for all.
     """
 
     name: str
@@ -53,11 +53,11 @@ class Piece:
     columns: list[str] | None = None
     offset: int = 0
     first: int = 1
-    rows: int | None = None
+    n_examples: int | None = None
 
 
-def cut(file: str, names: list[str]) -> list[Piece]:
-    """The pieces of a file, of which the text is read through once.
+def cut(file: str, names: list[str]) -> list[Shard]:
+    """Cuts a file into shards; a text file is read once for that.
 
     Args:
       file: JSON lines, columns under a header, or TFRecords of tf.Examples, gzip-compressed or not; its
@@ -70,7 +70,7 @@ def cut(file: str, names: list[str]) -> list[Piece]:
     base = os.path.basename(file)
     with _bytes_of(file) as stream:
         if (kind := _kind(stream.read(12))) != _TEXT:
-            return [Piece(_name(base, 0, 1), file, kind)]
+            return [Shard(_name(base, 0, 1), file, kind)]
         stream.seek(0)
         first = stream.readline()
         content = first.removeprefix(codecs.BOM_UTF8)
@@ -79,52 +79,60 @@ def cut(file: str, names: list[str]) -> list[Piece]:
         stream.seek(begin)
         starts, offset = [(begin, number)], begin
         for count, line in enumerate(stream):
-            if count and count % ROWS_A_PIECE == 0:
+            if count and count % EXAMPLES_A_SHARD == 0:
                 starts.append((offset, number + count))
             offset += len(line)
     return [
-        Piece(_name(base, place, len(starts)), file, kind, columns, *start, rows=ROWS_A_PIECE)
+        Shard(
+            _name(base, place, len(starts)),
+            file,
+            kind,
+            columns,
+            *start,
+            n_examples=EXAMPLES_A_SHARD,
+        )
         for place, start in enumerate(starts)
     ]
 
 
-def read_rows(piece: Piece, names: list[str]) -> Iterator[tuple[int, dict | str]]:
-    """The number of each row, and its texts, or why it has none."""
-    if piece.kind == _TEXT:
-        yield from _read_lines(piece, names)
+def read_examples(shard: Shard, names: list[str]) -> Iterator[tuple[int, dict | str]]:
+    """Yields the number of each example, and its texts or the reason why it has none."""
+    if shard.kind == _TEXT:
+        yield from _read_lines(shard, names)
     else:
-        yield from _read_records(piece, names)
+        yield from _read_records(shard, names)
 
 
-def answer(piece: Piece, model: PushedModel, folder: str) -> int:
-    """Writes NAME.jsonl, and NAME.errors.jsonl if need be; returns how many rows were answered.
+def answer(shard: Shard, model: PushedModel, folder: str) -> int:
+    """Writes NAME.jsonl, and NAME.errors.jsonl where there are errors; returns the number of answers.
 
-    A line of the first is the number of a row and the model's outputs; one of the other is a row's file,
-    number and reason. The answers appear last: with them the piece is done.
+    A line of the first holds the number of an example ("row") and the model's outputs. A line of the
+    other holds the file, the number and the reason. The file of answers appears last: then the shard is
+    done.
     """
     answered = 0
     with (
-        _appearing(f"{folder}/{piece.name}.jsonl") as write,
-        _appearing(f"{folder}/{piece.name}{ERRORS}", only_filled=True) as complain,
+        _appearing(f"{folder}/{shard.name}.jsonl") as write,
+        _appearing(f"{folder}/{shard.name}{ERRORS}", only_filled=True) as complain,
     ):
 
         def refuse(number: int, reason: str) -> None:
-            complain({"file": piece.file, "row": number, "reason": reason})
+            complain({"file": shard.file, "row": number, "reason": reason})
 
-        def ask(rows: list[tuple[int, dict]]) -> int:
+        def ask(batch: list[tuple[int, dict]]) -> int:
             try:
-                answers = model.answers([texts for _, texts in rows])
+                answers = model.answers([texts for _, texts in batch])
             except tf.errors.OpError as error:
-                if len(rows) > 1:
-                    return sum(ask([row]) for row in rows)
-                refuse(rows[0][0], f"the model fails: {error.message[:300]}")
+                if len(batch) > 1:
+                    return sum(ask([example]) for example in batch)
+                refuse(batch[0][0], f"the model fails: {error.message[:300]}")
                 return 0
-            for (number, _), said in zip(rows, answers):
+            for (number, _), said in zip(batch, answers):
                 write({"row": number, **said})
-            return len(rows)
+            return len(batch)
 
-        rows = read_rows(piece, model.names)
-        while some := list(itertools.islice(rows, _ROWS_AT_ONCE)):
+        examples = read_examples(shard, model.names)
+        while some := list(itertools.islice(examples, _EXAMPLES_AT_ONCE)):
             for number, reason in some:
                 if isinstance(reason, str):
                     refuse(number, reason)
@@ -133,28 +141,30 @@ def answer(piece: Piece, model: PushedModel, folder: str) -> int:
     return answered
 
 
-class AnswerPieces(beam.DoFn):
-    """Answers each piece, and says so on standard output."""
+class AnswerShards(beam.DoFn):
+    """Answers each shard, and prints how many examples it answered."""
 
     def __init__(self, version: str, folder: str):
         self._version, self._folder, self._shared = version, folder, shared.Shared()
 
     def setup(self):
-        self._model = self._shared.acquire(lambda: PushedModel(self._version))  # one a process
+        """Loads the model, once for each process."""
+        self._model = self._shared.acquire(lambda: PushedModel(self._version))
 
-    def process(self, piece: Piece):
-        answered = answer(piece, self._model, self._folder)
-        print(f"{piece.name}: {answered:,} rows answered", flush=True)
+    def process(self, shard: Shard):
+        """Answers a shard."""
+        answered = answer(shard, self._model, self._folder)
+        print(f"{shard.name}: {answered:,} examples answered", flush=True)
 
 
 def state_of(file: str) -> list[int]:
-    """Size and time of the last change: other numbers, other rows."""
+    """Returns a file's size and time of the last change, which differ where its examples do."""
     stat = tf.io.gfile.stat(file)
     return [stat.length, stat.mtime_nsec]
 
 
 def remove_parts(folder: str) -> None:
-    """Removes what killed workers left."""
+    """Removes the unfinished files that killed workers left."""
     for name in fileio.listdir(folder):
         if name.endswith(_PART):
             fileio.remove(f"{folder}/{name}")
@@ -165,7 +175,7 @@ def _name(base: str, place: int, count: int) -> str:
 
 
 def _kind(head: bytes) -> str:
-    """A record begins with its length, 8 bytes of which a text would not have the higher ones 0."""
+    """Tells records from text: a record begins with its length, 8 bytes of which the higher are 0."""
     if head.startswith(b"\x1f\x8b"):
         return _GZIPPED_TFRECORD
     is_record = len(head) == 12 and struct.unpack("<Q", head[:8])[0] < 2**32
@@ -173,26 +183,26 @@ def _kind(head: bytes) -> str:
 
 
 def _bytes_of(file: str) -> BinaryIO:
-    """TensorFlow's own files, which TFX would open, drop carriage returns."""
+    """Opens a file by Beam: TensorFlow's own files, which TFX would open, drop carriage returns."""
     return FileSystems.open(file, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
-def _read_lines(piece: Piece, names: list[str]) -> Iterator[tuple[int, dict | str]]:
-    with _bytes_of(piece.file) as stream:
-        stream.seek(piece.offset)
-        for number, raw in enumerate(itertools.islice(stream, piece.rows), piece.first):
-            where = f"{piece.file}:{number}"
+def _read_lines(shard: Shard, names: list[str]) -> Iterator[tuple[int, dict | str]]:
+    with _bytes_of(shard.file) as stream:
+        stream.seek(shard.offset)
+        for number, raw in enumerate(itertools.islice(stream, shard.n_examples), shard.first):
+            where = f"{shard.file}:{number}"
             try:
-                if row := read_row(where, raw, piece.columns, names):
-                    yield number, row
+                if example := read_example(where, raw, shard.columns, names):
+                    yield number, example
             except InputError as error:
                 yield number, str(error).removeprefix(f"{where}: ")
 
 
-def _read_records(piece: Piece, names: list[str]) -> Iterator[tuple[int, dict | str]]:
-    compression = "GZIP" if piece.kind == _GZIPPED_TFRECORD else ""
-    records = tf.data.TFRecordDataset(piece.file, compression).as_numpy_iterator()
-    for number in itertools.count(piece.first):
+def _read_records(shard: Shard, names: list[str]) -> Iterator[tuple[int, dict | str]]:
+    compression = "GZIP" if shard.kind == _GZIPPED_TFRECORD else ""
+    records = tf.data.TFRecordDataset(shard.file, compression).as_numpy_iterator()
+    for number in itertools.count(shard.first):
         try:
             yield number, _texts(next(records), names)
         except StopIteration:
@@ -216,13 +226,13 @@ def _texts(record: bytes, names: list[str]) -> dict | str:
 
 @contextlib.contextmanager
 def _appearing(path: str, only_filled: bool = False) -> Iterator[Callable[[dict], None]]:
-    """What writes lines of JSON to a file that is there once it is whole."""
+    """Yields a function that writes lines of JSON to a file, which appears once it is whole."""
     folder, name = os.path.split(path)
-    # Two workers may have the same piece, where an engine thinks that the first has died.
+    # Two workers may have the same shard, where an engine thinks that the first has died.
     part = f"{folder}/.{name}.{uuid.uuid4().hex}{_PART}"
     is_filled = False
     with fileio.open(part, "w") as file:
-        file.write("")  # TensorFlow's files are there once they are written to
+        file.write("")  # TensorFlow makes a file at the first write
 
         def write(value: dict) -> None:
             nonlocal is_filled

@@ -1,4 +1,4 @@
-"""A pushed version, loaded and asked as any program would."""
+"""Loads a pushed version and asks it, as any program could."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,11 @@ from components.common.errors import InputError
 
 
 class PushedModel:
-    """A version, loaded; `names` are the texts that it takes."""
+    """A loaded version of a model.
+
+    Attributes:
+      names: of the texts that it takes.
+    """
 
     def __init__(self, version: str):
         self._signature = tf.saved_model.load(version).signatures["serving_default"]
@@ -17,22 +21,26 @@ class PushedModel:
         # TensorFlow's last start-up message comes with the first answer.
         self.outputs([dict.fromkeys(self.names, "")])
 
-    def outputs(self, rows: Sequence[dict[str, str | bytes]]) -> dict:
-        """The outputs of serving_default, NumPy arrays [rows, ...]."""
-        for row in rows:
-            if sorted(row) != self.names:
+    def outputs(self, examples: Sequence[dict[str, str | bytes]]) -> dict:
+        """Returns the outputs of serving_default, NumPy arrays [examples, ...].
+
+        Raises:
+          InputError: an example has other texts than the model takes.
+        """
+        for example in examples:
+            if sorted(example) != self.names:
                 raise InputError(
-                    f"The model takes {', '.join(self.names)}, not {', '.join(sorted(row))}."
+                    f"The model takes {', '.join(self.names)}, not {', '.join(sorted(example))}."
                 )
-        texts = {name: tf.constant([row[name] for row in rows]) for name in self.names}
+        texts = {name: tf.constant([e[name] for e in examples]) for name in self.names}
         return {name: value.numpy() for name, value in sorted(self._signature(**texts).items())}
 
-    def answers(self, rows: Sequence[dict[str, str | bytes]]) -> list[dict]:
-        """The same, row by row, as what JSON holds."""
-        outputs = self.outputs(rows)
+    def answers(self, examples: Sequence[dict[str, str | bytes]]) -> list[dict]:
+        """Returns the outputs of each example, as what JSON holds; see `outputs`."""
+        outputs = self.outputs(examples)
         return [
             {name: _plain(value[index]) for name, value in outputs.items()}
-            for index in range(len(rows))
+            for index in range(len(examples))
         ]
 
 

@@ -2,10 +2,10 @@
 
     python -m components.serving.development_server BASE NAME
 
-It watches BASE as tensorflow_model_server does: it asks for the highest number, loads it beside the one
-that it serves, then lets that one go. gRPC: Predict, GetModelStatus; REST: POST /v1/models/NAME:predict
-and GET /v1/models/NAME. It prints both ports, then answers until it is killed. A version that cannot be
-loaded is tried once, and kept in the status as a failure.
+It watches BASE as tensorflow_model_server does: it looks for the highest number, loads that version
+beside the one that it serves, then unloads the old one. gRPC: Predict, GetModelStatus; REST: POST
+/v1/models/NAME:predict and GET /v1/models/NAME. It prints both ports, then answers until it is killed. A
+version that cannot be loaded is tried once, and stays in the status as a failure.
 """
 
 import base64
@@ -34,7 +34,13 @@ _State = get_model_status_pb2.ModelVersionStatus
 
 
 class Served:
-    """The newest version of a folder; `states` tells what became of each that was seen."""
+    """The newest version of a folder.
+
+    Attributes:
+      name: of the model.
+      states: version -> its state in TensorFlow Serving's protocol, for each that was seen.
+      errors: version -> why it cannot be loaded.
+    """
 
     def __init__(self, base: str, name: str):
         self.name, self._base = name, base
@@ -44,7 +50,11 @@ class Served:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def ask(self, inputs: dict, signature: str) -> tuple[int, dict]:
-        """The version that answers, and its outputs; whatever is wrong with the inputs is ValueError."""
+        """Returns the version that answers, and its outputs.
+
+        Raises:
+          ValueError: the inputs are wrong, or there is no version or no such signature.
+        """
         if self._current is None:
             raise ValueError("no version is available")
         version, model = self._current
@@ -79,10 +89,13 @@ class Grpc(
     prediction_service_pb2_grpc.PredictionServiceServicer,
     model_service_pb2_grpc.ModelServiceServicer,
 ):
+    """The gRPC services."""
+
     def __init__(self, served: Served):
         self._served = served
 
     def Predict(self, request, context):
+        """Answers a request for predictions."""
         self._check(request, context)
         try:
             inputs = {k: tf.constant(tf.make_ndarray(v)) for k, v in request.inputs.items()}
@@ -98,6 +111,7 @@ class Grpc(
         return response
 
     def GetModelStatus(self, request, context):
+        """Answers with the state of each version."""
         self._check(request, context)
         response = get_model_status_pb2.GetModelStatusResponse()
         for version, state in sorted(self._served.states.items()):
@@ -111,23 +125,27 @@ class Grpc(
 
 
 class Rest(http.server.BaseHTTPRequestHandler):
+    """The REST API."""
+
     served: Served
 
     def do_POST(self):
+        """Answers a request for predictions."""
         try:
             if self.path != f"/v1/models/{self.served.name}:predict":
                 raise ValueError(f"no such path: {self.path}")
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            rows = body["instances"]
-            inputs = {n: tf.constant([_binary(row[n]) for row in rows]) for n in rows[0]}
+            instances = body["instances"]
+            inputs = {n: tf.constant([_binary(i[n]) for i in instances]) for n in instances[0]}
             _, outputs = self.served.ask(inputs, body.get("signature_name", "serving_default"))
             values = {name: _plain(value.numpy()) for name, value in outputs.items()}
-            answers = [dict(zip(values, row)) for row in zip(*values.values())]
+            answers = [dict(zip(values, answer)) for answer in zip(*values.values())]
             self._say(200, {"predictions": answers})
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             self._say(400, {"error": str(error)})
 
     def do_GET(self):
+        """Answers with the state of each version."""
         states = {str(v): _State.State.Name(s) for v, s in self.served.states.items()}
         status = [{"version": v, "state": s} for v, s in states.items()]
         self._say(200, {"model_version_status": status})
@@ -141,7 +159,7 @@ class Rest(http.server.BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_):
-        pass
+        """Logs nothing."""
 
 
 def _binary(value):
@@ -155,6 +173,7 @@ def _plain(values: np.ndarray) -> list:
 
 
 def main(base: str, name: str) -> None:
+    """Serves the versions in a folder until the process is killed."""
     served = Served(base, name)
     server = grpc.server(futures.ThreadPoolExecutor(16))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Grpc(served), server)

@@ -1,7 +1,7 @@
-"""The model card: what a pushed model is, of what it was made, what it was measured to do.
+"""The model card: what a pushed model is, what it was made of, and how good it was measured to be.
 
-model_card.json is for programs, model_card.md for people. Both lie in the version's assets.extra, which
-model servers pass by.
+model_card.json is for programs, model_card.md for people. Both are in the version's assets.extra, which
+model servers ignore.
 """
 
 import importlib.metadata
@@ -22,6 +22,7 @@ def write(folder: str, facts: dict, report: dict, evaluation: str, model: str) -
     """Writes model_card.json and model_card.md into the folder.
 
     Args:
+      folder: of the version's assets.extra.
       facts: what was known before the run: `task`, `description`, `limits`, `licences`, `data`,
         `encoder`, `code_sha256`, `hyperparameters`, `thresholds`, `judged_split`.
       report: of `serving_check_worker.py`.
@@ -44,9 +45,11 @@ def write(folder: str, facts: dict, report: dict, evaluation: str, model: str) -
 
 
 def read_metrics(evaluation: str) -> list[dict[str, Any]]:
-    """A row a slice: {"slice": "overall" or "name=value", metric: {"value", maybe "lower", "upper"}}.
+    """Reads the metrics of each slice from the Evaluator's output.
 
-    None for what so few rows do not tell, since JSON has no NaN.
+    Returns:
+      A dict for each slice: {"slice": "overall" or "name=value", metric: {"value", and where there is an
+      interval "lower" and "upper"}}. A value is None where too few examples tell it: JSON has no NaN.
     """
     found = []
     for key, metrics in metrics_by_slice(evaluation, "candidate").items():
@@ -61,7 +64,7 @@ def read_metrics(evaluation: str) -> list[dict[str, Any]]:
 
 
 def requests(task: str, example: dict) -> dict:
-    """One row, its answer, and the body that TensorFlow Serving's REST API takes it in."""
+    """Returns an example, its answer, and the request for it in TensorFlow Serving's REST API."""
     return {
         **example,
         "rest": f"POST /v1/models/{task}:predict",
@@ -70,7 +73,7 @@ def requests(task: str, example: dict) -> dict:
 
 
 def markdown(card: dict) -> str:
-    """The card for people."""
+    """Writes the card for people, as Markdown."""
     encoder, serving, example = card["encoder"], card["serving"], card["examples"][0]
     latency = serving["latency_ms"]
     sections = {
@@ -94,9 +97,9 @@ def markdown(card: dict) -> str:
             )
         ],
         "Serving": [
-            f"One row took {latency['p50']:.1f} ms, 95 of 100 rows at most {latency['p95']:.1f} ms, "
-            f"where the pipeline ran; {serving['memory_mb']:.0f} MB of memory at the peak, "
-            f"{serving['load_s']:.1f} s to load. Checked {card['checked_at']}.",
+            f"One example took {latency['p50']:.1f} ms, 95 of 100 examples at most "
+            f"{latency['p95']:.1f} ms, where the pipeline ran; {serving['memory_mb']:.0f} MB of memory "
+            f"at the peak, {serving['load_s']:.1f} s to load. Checked {card['checked_at']}.",
             f"    {example['rest']}\n    {json.dumps(example['body'], ensure_ascii=False)}",
             f"The answer was\n\n    {json.dumps(example['outputs'], ensure_ascii=False)}",
         ],
@@ -109,7 +112,7 @@ def markdown(card: dict) -> str:
 
 
 def _with_intervals(values: dict[str, float | None]) -> dict[str, dict[str, float | None]]:
-    """Each metric with its bounds, which TFMA has as metrics of their own."""
+    """Returns each metric with the ends of its interval, which are metrics of their own in TFMA."""
     bounds = {"lower": LOWER, "upper": UPPER}
     return {
         name: {"value": value}
@@ -140,7 +143,7 @@ def _number(value: float | None) -> str:
 
 def _data(data: dict) -> str:
     sources = [f"{f['name']}, sha256 {f['sha256']}" for f in data.get("sources", {}).values()]
-    splits = [f"{name}: {split['rows']} rows" for name, split in data.get("splits", {}).items()]
+    splits = [f"{name}: {split['rows']} examples" for name, split in data.get("splits", {}).items()]
     return _list([f"from {data['folder']}", *sources, *splits])
 
 

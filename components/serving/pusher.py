@@ -1,4 +1,4 @@
-"""Pusher: a model server that watches the folder sees a whole version or none."""
+"""Pusher: it pushes so that a model server that watches the folder sees a whole version or none."""
 
 import json
 
@@ -11,14 +11,15 @@ from components.serving import versions
 
 
 class Executor(executor.Executor):
-    """TFX's Pusher copies file by file into the numbered folder; this one pushes by a rename.
+    """A Pusher that pushes by a rename; TFX's copies file by file into the numbered folder.
 
-    It uses private methods of TFX's, which tests/test_private_names.py watches. What is served already
-    is not pushed again, else a rollback would only go back to the same model.
-    Its custom_config may hold `keep_versions`: how many of the newest versions stay, 0 for all.
+    It uses private methods of TFX's, which tests/test_private_names.py checks. A model that is served
+    already is not pushed again, else a rollback would only go back to the same model. Its custom_config
+    may hold `keep_versions`: how many of the newest versions stay, 0 for all.
     """
 
     def Do(self, input_dict, output_dict, exec_properties):
+        """Pushes a blessed model; TFX calls it."""
         pushed = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.PUSHED_MODEL_KEY]
         )
@@ -42,5 +43,5 @@ class Executor(executor.Executor):
         self._MarkPushed(pushed, f"{base}/{version}", str(version))
 
     def _run_id(self) -> str | None:
-        """Of the orchestrator's run, None where it does not say."""
+        """Returns the id of the orchestrator's run, None where it does not say."""
         return getattr(self._context, "pipeline_run_id", None)

@@ -1,4 +1,4 @@
-"""Rows of text from a file or a stream, to be answered: JSON lines, or columns under a header."""
+"""Reads examples to be answered from a file or a stream: JSON lines, or columns under a header."""
 
 import codecs
 import json
@@ -9,17 +9,18 @@ from typing import BinaryIO
 
 from components.common.errors import InputError
 
-# A row's texts by name.
+# An example's texts by name.
 Texts = dict[str, str]
 
 
 def read_texts(stream: BinaryIO, source: str, names: Iterable[str]) -> Iterator[Texts]:
-    """The rows as they come; fields beside `names` are passed by.
+    """Yields the examples as they come; ignores fields other than `names`.
 
     Args:
-      stream: UTF-8. Where it begins with a brace, each line is a JSON object; else the first line
-        names the columns, separated by tabs, and each further one is a row.
+      stream: UTF-8. Where it begins with a brace, each line is a JSON object. Else the first line names
+        the columns, separated by tabs, and each further line is an example.
       source: what messages call it.
+      names: of the texts.
 
     Raises:
       InputError: at the first line that is not what it should be.
@@ -32,12 +33,12 @@ def read_texts(stream: BinaryIO, source: str, names: Iterable[str]) -> Iterator[
             raw = raw.removeprefix(codecs.BOM_UTF8)
             if columns := read_header(where, raw, names):
                 continue
-        if row := read_row(where, raw, columns, names):
-            yield row
+        if example := read_example(where, raw, columns, names):
+            yield example
 
 
 def read_header(where: str, first: bytes, names: list[str]) -> list[str] | None:
-    """The columns that the first line names; None where it is a row of its own, in JSON."""
+    """Reads the columns that the first line names; returns None where that line is JSON itself."""
     line = _decode(where, first)
     if line.startswith("{"):
         return None
@@ -46,8 +47,10 @@ def read_header(where: str, first: bytes, names: list[str]) -> list[str] | None:
     return columns
 
 
-def read_row(where: str, raw: bytes, columns: list[str] | None, names: list[str]) -> Texts | None:
-    """The texts of a line; None where it is empty and another would be JSON. See `read_texts`."""
+def read_example(
+    where: str, raw: bytes, columns: list[str] | None, names: list[str]
+) -> Texts | None:
+    """Reads the texts of a line; returns None for an empty line among JSON. See `read_texts`."""
     line = _decode(where, raw)
     if columns is None and not line.strip():
         return None
@@ -56,18 +59,17 @@ def read_row(where: str, raw: bytes, columns: list[str] | None, names: list[str]
     return {name: fields[name] for name in names}
 
 
-def batches(rows: Iterator[Texts], size: int) -> Iterator[list[Texts]]:
-    """Rows in batches: what has come by the time that one is asked for, at least 1, at most `size`.
+def batches(examples: Iterator[Texts], size: int) -> Iterator[list[Texts]]:
+    """Yields batches of the examples that have come by then, at least 1 and at most `size`.
 
-    They are read ahead in a thread, so that reading and answering overlap, and a slow stream is
-    answered line by line.
+    A thread reads ahead, so that reading and answering overlap. A slow stream is answered line by line.
     """
     ready: queue.Queue = queue.Queue(maxsize=4 * size)
 
     def read() -> None:
         try:
-            for row in rows:
-                ready.put(row)
+            for example in examples:
+                ready.put(example)
             ready.put(None)
         except Exception as error:
             ready.put(error)

@@ -1,4 +1,4 @@
-"""ServedModel: the baseline where ML Metadata cannot be asked for one, namely what is served."""
+"""ServedModel: takes the served model as the baseline where ML Metadata cannot be asked for one."""
 
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
@@ -17,8 +17,8 @@ def ServedModel(
 ):
     """Copies the newest version in the Pusher's folder, which may be cleared during the evaluation.
 
-    A stage cannot leave its output out. So while nothing is served, the candidate is its own
-    baseline: no metric changes, and the bounds alone judge it.
+    A stage must have its output. So while nothing is served, the candidate is its own baseline: no
+    metric changes, and only the bounds judge it.
     """
     destination = pusher_pb2.PushDestination()
     proto_utils.json_to_proto(push_destination, destination)

@@ -1,7 +1,7 @@
-"""ServingCheck: nothing is pushed that was not loaded, asked and timed in a process of its own.
+"""ServingCheck loads, asks and times a model in a process of its own before it is pushed.
 
-It stands in InfraValidator's place. That one needs docker or Kubernetes, cannot run on Kubeflow
-Pipelines 2, and passes a model where docker is missing.
+It takes InfraValidator's place, which needs docker or Kubernetes, cannot run on Kubeflow Pipelines 2,
+and passes a model where docker is missing.
 """
 
 import json
@@ -37,13 +37,13 @@ def ServingCheck(
     blessing: OutputArtifact[standard_artifacts.InfraBlessing],
     server_blessing: InputArtifact[standard_artifacts.InfraBlessing] = None,
 ):
-    """Blesses a model that answers as it should, with a copy that is ready to be pushed.
+    """Blesses a model that answers as it should, and makes a copy that is ready to be pushed.
 
     The copy is the model and, in assets.extra, warm-up requests and the model card. A model that the
-    gate refused is not asked. The reason of a refusal is the blessing's property `reason`.
+    gate refused is not asked. The blessing's property `reason` holds the reason of a refusal.
 
     Args:
-      split: whose rows the model is asked.
+      split: whose examples the model is asked.
       limits: JSON of `max_latency_ms` and `max_memory_mb`.
       facts: JSON, see `model_card.write`.
       code: hash of this module and the probe, for the cache.
@@ -76,12 +76,15 @@ def ServingCheck(
 
 
 def probe(model: str, records: list[str], evaluated: tuple[str, dict], folder: str) -> dict:
-    """The report of `serving_check_worker.py`; writes the warm-up requests into the folder.
+    """Runs `serving_check_worker.py` and returns its report; it writes warm-up requests to the folder.
 
-    A process that dies or hangs makes a report with that problem and no figures.
+    A process that dies or hangs makes a report with that problem and no measurements.
 
     Args:
-      evaluated: what the Evaluator was answered, see `components.evaluation.recorded_answers.read`.
+      model: folder of a SavedModel.
+      records: gzip-compressed TFRecords of raw examples.
+      evaluated: the answers to the Evaluator, see `components.evaluation.recorded_answers.read`.
+      folder: for the warm-up requests.
     """
     with tempfile.TemporaryDirectory() as elsewhere:
         order, report, log = (f"{elsewhere}/{name}" for name in ("order", "report", "log"))
@@ -92,7 +95,7 @@ def probe(model: str, records: list[str], evaluated: tuple[str, dict], folder: s
             "warmup": f"{folder}/tf_serving_warmup_requests",
         }
         pathlib.Path(order).write_text(json.dumps(asked))
-        # Isolated (-I): neither the working directory nor PYTHONPATH lends it a module of ours.
+        # Isolated (-I): it finds no module of ours by the working directory or PYTHONPATH.
         command = [sys.executable, "-I", str(_WORKER), order, report]
         try:
             with open(log, "w") as file:
@@ -110,12 +113,12 @@ def probe(model: str, records: list[str], evaluated: tuple[str, dict], folder: s
 
 
 def beyond(limits: dict, report: dict) -> list[str]:
-    """Which limits the figures exceed."""
+    """Says which limits a report's measurements exceed."""
     p95, memory = report["latency_ms"]["p95"], report["memory_mb"]
     problems = []
     if p95 > limits["max_latency_ms"]:
         problems.append(
-            f"one row takes {p95:.1f} ms (95th percentile), more than max_latency_ms "
+            f"one example takes {p95:.1f} ms (95th percentile), more than max_latency_ms "
             f"= {limits['max_latency_ms']:g}"
         )
     if memory > limits["max_memory_mb"]:
@@ -131,7 +134,7 @@ def _measured(report: dict) -> str:
         return ""
     latency = report["latency_ms"]
     return (
-        f"one row in {latency['p50']:.1f} ms (p95 {latency['p95']:.1f} ms), "
+        f"one example in {latency['p50']:.1f} ms (p95 {latency['p95']:.1f} ms), "
         f"{report['memory_mb']:.0f} MB at the peak"
     )
 

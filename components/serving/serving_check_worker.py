@@ -1,15 +1,15 @@
-"""Loads a SavedModel as a server would and asks it.
+"""Loads a SavedModel as a server would, and asks it.
 
     python -I serving_check_worker.py ORDER.json REPORT.json
 
-It is run as a file, in a process of its own, and imports nothing of this project: what it can serve, a
-model server can. The order:
+It runs as a file, in a process of its own, and imports nothing of this project: a model server can serve
+what it can serve. The order:
 
     {"model": folder, "examples": [TFRecord files], "warmup": file to write, "evaluated": [name of an
-     output, {SHA-256 of a serialized row: what the Evaluator was answered there}]}
+     output, {SHA-256 of a serialized tf.Example: what the model answered the Evaluator there}]}
 
-The report: {"load_s", "latency_ms": {"p50", "p95"} of one row, "memory_mb": the process's peak with the
-model in it, "example": a row and its answer, "problems": [what is wrong with the answers]}
+The report: {"load_s", "latency_ms": {"p50", "p95"} of one example, "memory_mb": the process's peak with
+the model in it, "example": an example and its answer, "problems": [what is wrong with the answers]}
 """
 
 import contextlib
@@ -26,24 +26,26 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 (registers the model's ops)
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-_ROWS = 64
+_N_EXAMPLES = 64
 _EDGES = {
     "an empty text": b"",
     "10,000 words": b"word " * 10_000,
     "emoji": "🙂👩‍🚀🇨🇭".encode(),
     "invalid UTF-8": b"\xff\xfe broken \xe4",
 }
-# As many rows are timed one by one as fit in here, and never fewer than 5.
+# As many examples are timed one by one as fit into this time, and never fewer than 5.
 _TIMING_SECONDS = 3.0
 # Both signatures run the same graph on the same batch; float32 may differ by the order of sums.
 _TOLERANCE = 1e-4
 # The Evaluator may have run on other processors.
 _EVALUATED_TOLERANCE = 1e-3
 
-Rows = dict[str, list[bytes]]
+# Name of a text feature -> the text of each example.
+Batch = dict[str, list[bytes]]
 
 
 def main(order_file: str, report_file: str) -> None:
+    """Loads and asks the model of an order, and writes the report."""
     with open(order_file) as file:
         order = json.load(file)
     started = time.perf_counter()
@@ -52,74 +54,89 @@ def main(order_file: str, report_file: str) -> None:
     text = model.signatures["serving_default"]
     examples = model.signatures["serve_examples"]
     output, answers = order["evaluated"]
-    rows, keys = real_rows(order["examples"], answers, sorted(text.structured_input_signature[1]))
+    real, keys = real_examples(
+        order["examples"], answers, sorted(text.structured_input_signature[1])
+    )
 
-    first = {name: values[:1] for name, values in rows.items()}
+    first = {name: values[:1] for name, values in real.items()}
     problems = []
-    for what, batch in {f"{_ROWS} rows": rows, "one row": first, **edge_batches(rows)}.items():
+    for what, batch in {
+        f"{_N_EXAMPLES} examples": real,
+        "one example": first,
+        **edge_batches(real),
+    }.items():
         problems += [f"{what}: {problem}" for problem in compare(text, examples, batch)]
     if not problems:
         evaluated = [answers[key] for key in keys]
-        problems = compare_evaluated(ask(text, rows)[output], evaluated, rows)
-    survive_wrong_requests(text, examples, rows)
+        problems = compare_evaluated(ask(text, real)[output], evaluated, real)
+    survive_wrong_requests(text, examples, real)
     report = {
         "load_s": load_s,
-        "latency_ms": latency(text, rows),
+        "latency_ms": latency(text, real),
         "memory_mb": peak_memory_mb(),
         "example": {"inputs": plain(first), "outputs": plain(ask(text, first))},
         "problems": problems,
     }
-    write_warmup(order["warmup"], rows)
+    write_warmup(order["warmup"], real)
     with open(report_file, "w") as file:
         json.dump(report, file)
 
 
-def real_rows(files: list[str], keys: Iterable[str], names: list[str]) -> tuple[Rows, list[str]]:
-    """The rows of the files with these keys, each with its key; repeated where they are not 64."""
+def real_examples(
+    files: list[str], keys: Iterable[str], names: list[str]
+) -> tuple[Batch, list[str]]:
+    """Reads the examples with these keys, and the key of each; repeats them where there are not 64.
+
+    Raises:
+      ValueError: the files do not have all of them.
+    """
     wanted, found = set(keys), {}
     for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
         key = hashlib.sha256(record).hexdigest()
         if key in wanted:
             found[key] = tf.train.Example.FromString(record).features.feature
     if not wanted or len(found) < len(wanted):
-        raise ValueError(f"{len(found)} of the {len(wanted)} evaluated rows are in the split")
-    chosen = list(itertools.islice(itertools.cycle(found), _ROWS))
-    rows = {name: [found[key][name].bytes_list.value[0] for key in chosen] for name in names}
-    return rows, chosen
+        raise ValueError(f"{len(found)} of the {len(wanted)} evaluated examples are in the split")
+    chosen = list(itertools.islice(itertools.cycle(found), _N_EXAMPLES))
+    batch = {name: [found[key][name].bytes_list.value[0] for key in chosen] for name in names}
+    return batch, chosen
 
 
-def edge_batches(rows: Rows) -> dict[str, Rows]:
-    """What is odd -> a row that has it in every text, and one for each text that alone has it."""
+def edge_batches(batch: Batch) -> dict[str, Batch]:
+    """Returns name of an odd text -> examples: one with it in every text, others with it in one."""
     batches = {}
     for what, edge in _EDGES.items():
-        # What is long is slow: once is enough.
-        alone = [] if len(edge) > 1000 else list(rows)
+        # A long text is slow: once is enough.
+        alone = [] if len(edge) > 1000 else list(batch)
         batches[what] = {
-            name: [edge, *(edge if name == odd else rows[name][0] for odd in alone)]
-            for name in rows
+            name: [edge, *(edge if name == odd else batch[name][0] for odd in alone)]
+            for name in batch
         }
     return batches
 
 
-def ask(signature, rows: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    outputs = signature(**{name: tf.constant(values) for name, values in rows.items()})
+def ask(signature, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Returns a signature's outputs."""
+    outputs = signature(**{name: tf.constant(values) for name, values in inputs.items()})
     return {name: value.numpy() for name, value in outputs.items()}
 
 
-def compare(text, examples, rows: Rows) -> list[str]:
-    """What is wrong with the answers of the two signatures to the same rows."""
+def compare(text, examples, batch: Batch) -> list[str]:
+    """Returns what is wrong with the answers of the two signatures to the same examples."""
     try:
-        ours, theirs = ask(text, rows), ask(examples, {"examples": serialized(rows)})
+        ours, theirs = ask(text, batch), ask(examples, {"examples": serialized(batch)})
     except tf.errors.OpError as error:
         return [f"{type(error).__name__}: {error.message[:300]}"]
     if set(ours) != set(theirs):
         return [f"serving_default answers {sorted(ours)}, serve_examples {sorted(theirs)}"]
-    count = len(next(iter(rows.values())))
+    count = len(next(iter(batch.values())))
     problems = []
     for name, value in sorted(ours.items()):
         other = theirs[name]
         if value.shape[:1] != (count,) or value.shape != other.shape:
-            problems.append(f"{name} has shapes {value.shape} and {other.shape} for {count} rows")
+            problems.append(
+                f"{name} has shapes {value.shape} and {other.shape} for {count} examples"
+            )
         elif value.dtype.kind != "f":
             if not np.array_equal(value, other):
                 problems.append(f"the two signatures give other values of {name}")
@@ -131,8 +148,13 @@ def compare(text, examples, rows: Rows) -> list[str]:
     return problems
 
 
-def compare_evaluated(given: np.ndarray, evaluated: list, rows: Rows) -> list[str]:
-    """The first row whose answer is not what the Evaluator was answered, and how many there are."""
+def compare_evaluated(given: np.ndarray, evaluated: list, batch: Batch) -> list[str]:
+    """Returns which answers differ from those to the Evaluator: the first, and how many.
+
+    Args:
+      given: the model's answers now.
+      evaluated: its answers to the Evaluator.
+    """
 
     def differs(value, other) -> bool:
         if isinstance(other, str):
@@ -143,67 +165,70 @@ def compare_evaluated(given: np.ndarray, evaluated: list, rows: Rows) -> list[st
     if not wrong:
         return []
     first = wrong[0]
-    row = {name: values[first].decode(errors="replace") for name, values in rows.items()}
+    example = {name: values[first].decode(errors="replace") for name, values in batch.items()}
     answer = given[first] if isinstance(given[first], bytes) else given[first].tolist()
     return [
-        f"{len(wrong)} of {len(evaluated)} rows are not answered as the Evaluator was: to {row} it was "
-        f"{evaluated[first]}, here it is {answer}"
+        f"{len(wrong)} of {len(evaluated)} examples are not answered as the Evaluator was: to {example} "
+        f"it was {evaluated[first]}, here it is {answer}"
     ]
 
 
-def survive_wrong_requests(text, examples, rows: Rows) -> None:
-    """Each is an error of whoever sent it; one that ends this process would end a server too."""
-    unequal = {name: values[: 1 + place] for place, (name, values) in enumerate(rows.items())}
-    scalars = {name: values[0] for name, values in rows.items()}
+def survive_wrong_requests(text, examples, batch: Batch) -> None:
+    """Sends wrong requests: each must raise an error, and not end this process as it would a server."""
+    unequal = {name: values[: 1 + place] for place, (name, values) in enumerate(batch.items())}
+    scalars = {name: values[0] for name, values in batch.items()}
     wrongs: list[tuple[Any, dict[str, Any]]] = [
         (text, unequal),
         (text, scalars),
-        (examples, {"examples": serialized(rows)[0]}),
+        (examples, {"examples": serialized(batch)[0]}),
     ]
     for signature, wrong in wrongs:
         with contextlib.suppress(tf.errors.OpError):
             ask(signature, wrong)
 
 
-def serialized(rows: Rows) -> list[bytes]:
-    """The rows as tf.Examples."""
+def serialized(batch: Batch) -> list[bytes]:
+    """Returns the examples as serialized tf.Examples."""
     return [
         tf.train.Example(
             features=tf.train.Features(
                 feature={
                     name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-                    for name, value in zip(rows, values)
+                    for name, value in zip(batch, values)
                 }
             )
         ).SerializeToString()
-        for values in zip(*rows.values())
+        for values in zip(*batch.values())
     ]
 
 
-def latency(text, rows: Rows) -> dict[str, float]:
-    """Milliseconds from one row to its answer; the batches before have warmed the model up."""
+def latency(text, batch: Batch) -> dict[str, float]:
+    """Measures milliseconds from one example to its answer, with a model that is warm already."""
     seconds: list[float] = []
-    while len(seconds) < 5 or (len(seconds) < _ROWS and sum(seconds) < _TIMING_SECONDS):
-        row = {name: values[len(seconds) : len(seconds) + 1] for name, values in rows.items()}
+    while len(seconds) < 5 or (len(seconds) < _N_EXAMPLES and sum(seconds) < _TIMING_SECONDS):
+        one = {name: values[len(seconds) : len(seconds) + 1] for name, values in batch.items()}
         started = time.perf_counter()
-        ask(text, row)
+        ask(text, one)
         seconds.append(time.perf_counter() - started)
     p50, p95 = np.percentile(np.array(seconds) * 1000, [50, 95])
     return {"p50": float(p50), "p95": float(p95)}
 
 
 def peak_memory_mb() -> float:
-    """Of this program (1 MB is 1e6 bytes); getrusage would tell of the process that started it too."""
+    """Returns this program's peak memory (1 MB is 1e6 bytes); getrusage counts its parent's too."""
     with open("/proc/self/status") as file:
         (line,) = [line for line in file if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024 / 1e6
 
 
-def write_warmup(path: str, rows: Rows) -> None:
-    """Requests that TensorFlow Serving replays before it lets a version answer: 1 and 8 rows each."""
+def write_warmup(path: str, batch: Batch) -> None:
+    """Writes requests that TensorFlow Serving replays before it lets a version answer.
+
+    There are requests of 1 and of 8 examples for each signature.
+    """
     with tf.io.TFRecordWriter(path) as writer:
         for count in (1, 8):
-            some = {name: values[:count] for name, values in rows.items()}
+            some = {name: values[:count] for name, values in batch.items()}
             by_signature = {
                 "serving_default": some,
                 "serve_examples": {"examples": serialized(some)},
@@ -220,7 +245,7 @@ def write_warmup(path: str, rows: Rows) -> None:
 
 
 def plain(values: dict) -> dict:
-    """The first row as what JSON holds."""
+    """Returns the first example of a batch as what JSON holds."""
 
     def of(value):
         if isinstance(value, bytes):

@@ -1,10 +1,10 @@
-"""A serving folder: numbered versions that a model server watches, each whole, only growing.
+"""A serving folder: numbered versions that a model server watches; each is whole, and numbers only grow.
 
-A server asks for the highest number. A version comes and goes by one rename, so that a server sees it
-whole or not at all, whenever the writer may be killed; names without a number are passed by. Each
-version has an assets.extra/push.json, the record of how it came.
+A server loads the highest number. A version comes and goes by one rename, so that a server sees it whole
+or not at all, even when the writer is killed. Names that are not numbers are ignored. Each version has
+an assets.extra/push.json, the record of its push.
 
-On an object store a rename is no single step. There a push copies saved_model.pb last: a server that
+On an object store a rename is not a single step. There a push copies saved_model.pb last: a server that
 finds a version without it fails to load it, keeps what it serves, and tries again.
 """
 
@@ -29,12 +29,12 @@ _IDENTITY = (_MARKER, "variables/variables.index")
 
 
 def versions(base: str) -> list[int]:
-    """The numbers of the whole versions, the one that is served last."""
+    """Lists the numbers of the whole versions in ascending order: the last one is served."""
     return [number for number in _numbers(base) if _is_whole(f"{base}/{number}")]
 
 
 def newest(model: str) -> str | None:
-    """The folder of the version that is served, None where there is none.
+    """Returns the folder of the version that is served, None where there is none.
 
     Args:
       model: a folder of versions, or one version, which is its own newest one.
@@ -47,7 +47,7 @@ def newest(model: str) -> str | None:
 
 
 def serves(model: str, base: str) -> int | None:
-    """The newest version's number if it is this model, to the checksum of each tensor, else None."""
+    """Returns the newest version's number if it is this model by the checksums of tensors, else None."""
     version = newest(base)
     if version and all(
         _content(f"{model}/{name}") == _content(f"{version}/{name}") for name in _IDENTITY
@@ -57,11 +57,12 @@ def serves(model: str, base: str) -> int | None:
 
 
 def push(model: str, base: str, record: dict, keep: int = 0) -> int:
-    """Makes a copy of the model the newest version, and returns its number.
+    """Copies a model to a new, newest version, and returns its number.
 
     Args:
       model: folder of a SavedModel.
-      record: what push.json is to hold beside the time.
+      base: folder of versions.
+      record: what push.json holds beside the time.
       keep: how many of the newest versions stay, 0 for all.
     """
     with _alone_in(base):
@@ -71,15 +72,14 @@ def push(model: str, base: str, record: dict, keep: int = 0) -> int:
 
 
 def rollback(base: str) -> tuple[int, int]:
-    """Serves again what was served before the newest version.
+    """Serves the model again that was served before the newest version.
 
-    The older version is pushed once more, under a new number. Removing the newest instead would give
-    its number's place to another model: a client or a log could not tell by the number which model
-    answered, a server would be without any version for an instant where it unloads first, and what
-    went wrong could not be looked at.
+    The older version is pushed once more, under a new number. Removing the newest version instead has
+    three drawbacks. A client or a log could not tell by the number which model answered. A server that
+    unloads first would have no version for an instant. And nobody could look at the bad version.
 
     Returns:
-      The version that was taken up again, and the new number that it is served under.
+      The older version, and the new number that it is served under.
 
     Raises:
       InputError: nothing was served before.
@@ -95,7 +95,11 @@ def rollback(base: str) -> tuple[int, int]:
 
 
 def prune(base: str, keep: int) -> list[int]:
-    """Removes all but the newest `keep` versions and returns the removed ones' numbers."""
+    """Removes all but the newest `keep` versions, and returns the numbers of those removed.
+
+    Raises:
+      InputError: `keep` is less than 1.
+    """
     if keep < 1:
         raise InputError(f"keep is {keep} and must be 1 or more: the newest version is served.")
     with _alone_in(base):
@@ -103,14 +107,14 @@ def prune(base: str, keep: int) -> list[int]:
 
 
 def read(path: str) -> dict:
-    """A JSON file, nothing where there is none."""
+    """Reads a JSON file; returns {} where there is none."""
     content = _content(path)
     return {} if content is None else json.loads(content)
 
 
 @contextlib.contextmanager
 def _alone_in(base: str) -> Iterator[None]:
-    """One writer at a time; what a killed one left is removed first."""
+    """Lets one writer in at a time, and first removes what a killed one left."""
     if not _is_local(base):
         yield
         return
@@ -133,7 +137,7 @@ def _push(model: str, base: str, record: dict) -> int:
 
 
 def _copy(model: str, target: str, record: dict) -> None:
-    """The marker comes last: see the top of the module."""
+    """Copies a version, the marker last: see the top of the module."""
     if _is_local(model) and _is_local(target):
         shutil.copytree(model, target, ignore=shutil.ignore_patterns(_MARKER))
     else:
@@ -159,9 +163,10 @@ def _prune(base: str, keep: int) -> list[int]:
 
 
 def _lineage(base: str) -> list[int]:
-    """The versions that a rollback goes through, the one whose model is served last.
+    """Lists the versions that rollbacks go back through; the last one's model is served.
 
-    What was withdrawn is not among them, and a version that was taken up again stands for its copies.
+    Withdrawn versions are not among them. A version that a rollback pushed again is listed instead of
+    its copies.
     """
     line: list[int] = []
     for version in versions(base):
@@ -172,12 +177,12 @@ def _lineage(base: str) -> list[int]:
 
 
 def _next_version(base: str) -> int:
-    """Seconds since 1970, or one more than the highest number there is where that is not less."""
+    """Returns the seconds since 1970, or the highest number plus one where that is more."""
     return max([int(time.time()), *(number + 1 for number in _numbers(base))])
 
 
 def _numbers(base: str) -> list[int]:
-    """Of all that has a number for its name, whole or not, the highest last."""
+    """Lists the numbers that are names of folders, whole versions or not, in ascending order."""
     files = _file_system(base)
     names = [name.rstrip("/") for name in files.listdir(base)] if files.isdir(base) else []
     return sorted(int(name) for name in names if name.isdigit())
@@ -196,10 +201,9 @@ def _content(path: str) -> bytes | None:
 
 
 def _file_system(*paths: str):
-    """TFX's functions on files that take these paths.
+    """Returns TFX's functions on files that take these paths.
 
-    Those for all paths load TensorFlow, which takes seconds; whether a folder of this machine holds a
-    model is told before.
+    Those for all paths load TensorFlow, which takes seconds; local paths do not need them.
     """
     if all(map(_is_local, paths)):
         return LocalFilesystem

@@ -69,21 +69,21 @@ def run(model: str, patterns: list[str], output: str, beam_args: tuple[str, ...]
     from tfx.dsl.io import fileio
 
     from components.common.locks import locked
-    from components.serving.batch_shards import ERRORS, AnswerPieces, cut, remove_parts
+    from components.serving.batch_shards import ERRORS, AnswerShards, cut, remove_parts
     from components.serving.client import PushedModel
 
     files, output = _files(patterns), _absolute(output)
     names = PushedModel(version).names
-    pieces = [piece for file in files for piece in cut(file, names)]
+    shards = [shard for file in files for shard in cut(file, names)]
     with contextlib.nullcontext() if "://" in output else locked(output):
         _keep_job(output, version, files)
         remove_parts(output)
-        left = [piece for piece in pieces if not fileio.exists(f"{output}/{piece.name}.jsonl")]
-        print(f"{len(pieces) - len(left)} of {len(pieces)} pieces are done", flush=True)
+        left = [shard for shard in shards if not fileio.exists(f"{output}/{shard.name}.jsonl")]
+        print(f"{len(shards) - len(left)} of {len(shards)} shards are done", flush=True)
         if left:
             with beam.Pipeline(options=PipelineOptions(list(beam_args))) as pipeline:
                 todo = pipeline | beam.Create(left) | beam.Reshuffle()
-                todo | beam.ParDo(AnswerPieces(version, output))
+                todo | beam.ParDo(AnswerShards(version, output))
         return any(name.endswith(ERRORS) for name in fileio.listdir(output))
 
 

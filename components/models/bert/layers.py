@@ -19,7 +19,12 @@ class Dropout:
     """
 
     def __init__(self, seed: tf.Tensor, call: tf.Tensor, sites: int):
-        """seed, call: int64 []; sites: how many times the object will be called in one forward pass."""
+        """Draws what all calls need.
+
+        Args:
+          seed, call: int64 [].
+          sites: how many times the object will be called in one forward pass.
+        """
         key = tf.stack([seed, call])
         draws = tf.random.stateless_uniform([sites], key, minval=None, maxval=None, dtype=tf.int64)
         self._seeds = iter(tf.unstack(tf.stack([tf.fill([sites], seed), draws], axis=1)))
@@ -238,7 +243,7 @@ class LayerNormalization(tf.keras.layers.Layer):
     """
 
     def __init__(self, epsilon: float = 1e-3):
-        """epsilon: added to the variance; the default is Keras'."""
+        """Keeps `epsilon`, which is added to the variance; the default is Keras'."""
         super().__init__()
         self._epsilon = epsilon
 

@@ -1,4 +1,4 @@
-"""Files cut into pieces, each answered whole and once, whatever is wrong with its rows."""
+"""Files cut into shards, each answered whole and once, whatever is wrong with its examples."""
 
 import functools
 import json
@@ -29,16 +29,16 @@ class Lengths:
 
 @pytest.fixture
 def answered(tmp_path, monkeypatch):
-    """Cuts a file of this content by two rows, and returns the answers and what was refused."""
-    monkeypatch.setattr(batch_shards, "ROWS_A_PIECE", 2)
+    """Cuts a file of this content by two examples, and returns the answers and what was refused."""
+    monkeypatch.setattr(batch_shards, "EXAMPLES_A_SHARD", 2)
 
     def run(content: bytes) -> tuple[list[dict], list[dict], int]:
         file, output = tmp_path / "rows", tmp_path / "answers"
         file.write_bytes(content)
         output.mkdir()
         found = batch_shards.cut(str(file), NAMES)
-        for piece in found:
-            batch_shards.answer(piece, Lengths(), str(output))
+        for shard in found:
+            batch_shards.answer(shard, Lengths(), str(output))
         lines = {
             p.name: list(map(json.loads, p.read_text().splitlines()))
             for p in sorted(output.iterdir())
@@ -145,21 +145,21 @@ def test_a_kill_at_any_time_leaves_the_answers_whole_or_absent(tmp_path):
     file, output = tmp_path / "rows", tmp_path / "answers"
     file.write_bytes(JSON_ROWS * 1000 + b"bad\n")
     output.mkdir()
-    (piece,) = batch_shards.cut(str(file), NAMES)
+    (shard,) = batch_shards.cut(str(file), NAMES)
     started = time.perf_counter()
-    batch_shards.answer(piece, Lengths(), str(output))
+    batch_shards.answer(shard, Lengths(), str(output))
     seconds = time.perf_counter() - started
     whole = snapshot(str(output))
-    assert set(whole) == {f"{piece.name}.jsonl", f"{piece.name}{batch_shards.ERRORS}"}
+    assert set(whole) == {f"{shard.name}.jsonl", f"{shard.name}{batch_shards.ERRORS}"}
     parts, killed = 0, 0
     for moment in range(10):
         for name in os.listdir(output):
             os.remove(output / name)
-        action = functools.partial(batch_shards.answer, piece, Lengths(), str(output))
+        action = functools.partial(batch_shards.answer, shard, Lengths(), str(output))
         killed += is_killed_after(action, seconds * moment / 10)
         parts += len(list(output.glob(".*")))
         batch_shards.remove_parts(str(output))
         left = snapshot(str(output))
         assert left.items() <= whole.items()
-        assert f"{piece.name}.jsonl" not in left or left == whole
+        assert f"{shard.name}.jsonl" not in left or left == whole
     assert killed and parts

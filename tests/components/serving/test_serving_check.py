@@ -72,7 +72,7 @@ def refuses_empty(one, two):
         (nan_where_empty, None, "score is not finite"),
         (lengths, other_score, "score that lie 0.01 apart"),
         (lengths, other_label, "other values of label"),
-        (one_row, None, "label has shapes (1,) and (1,) for 2 rows"),
+        (one_row, None, "label has shapes (1,) and (1,) for 2 examples"),
         (lengths, lambda one, two: {"label": tf.strings.length(one)}, "serve_examples ['label']"),
         (refuses_empty, None, "InvalidArgumentError"),
     ],
@@ -156,7 +156,7 @@ def test_a_model_that_cannot_be_loaded_is_refused_not_a_fault(tmp_path, records)
 def test_answers_that_the_evaluator_was_not_given_are_refused(tmp_path, records):
     saved = Model(lengths).saved(tmp_path / "model")
     (problem,) = probe(saved, [records], evaluated(records, other_score), str(tmp_path))["problems"]
-    assert problem.startswith("64 of 64 rows are not answered as the Evaluator was")
+    assert problem.startswith("64 of 64 examples are not answered as the Evaluator was")
     assert "to {'one': 'a', 'two': ''} it was [0.0099" in problem
     assert problem.endswith("here it is 0.0")
 
@@ -167,7 +167,10 @@ def test_texts_are_compared_byte_by_byte():
     same = [b"\xff".decode(errors="surrogateescape"), "x"]
     assert serving_check_worker.compare_evaluated(given, same, rows) == []
     (problem,) = serving_check_worker.compare_evaluated(given, [same[0], "y"], rows)
-    assert problem.startswith("1 of 2 rows") and "{'one': 'b'} it was y, here it is b'x'" in problem
+    assert (
+        problem.startswith("1 of 2 examples")
+        and "{'one': 'b'} it was y, here it is b'x'" in problem
+    )
 
 
 def test_rows_that_were_evaluated_must_be_in_the_split(tmp_path, records):
@@ -176,7 +179,7 @@ def test_rows_that_were_evaluated_must_be_in_the_split(tmp_path, records):
     (problem,) = probe(saved, [records], (output, answers | {"other": [0.0]}), str(tmp_path))[
         "problems"
     ]
-    assert "2 of the 3 evaluated rows are in the split" in problem
+    assert "2 of the 3 evaluated examples are in the split" in problem
 
 
 @pytest.fixture

@@ -95,8 +95,8 @@ def test_a_job_that_was_killed_goes_on_and_answers_every_row_once(base, files, t
     # On another engine, which makes no difference.
     code, out, err = finished(start(base, files, str(output), "--beam", "parallel"))
     assert code == 0, err
-    assert out.startswith(f"{len(done)} of 5 pieces are done\n")
-    assert out.count("1,999 rows answered") == 5 - len(done)
+    assert out.startswith(f"{len(done)} of 5 shards are done\n")
+    assert out.count("1,999 examples answered") == 5 - len(done)
     assert "some rows were refused" in err
     for number in range(5):
         check_whole(output, number)
@@ -108,7 +108,7 @@ def test_a_job_that_was_killed_goes_on_and_answers_every_row_once(base, files, t
     assert not list(output.glob("*.part")) and not list(output.glob(".*.part"))
 
     for again, code, said in (
-        (files, 0, "5 of 5 pieces are done"),
+        (files, 0, "5 of 5 shards are done"),
         (files[:2], 2, "another model"),
     ):
         assert batch.main([base, *again, "--output", str(output)]) == code
