@@ -103,9 +103,9 @@ def test_a_change_that_the_examples_tell_nothing_of_is_no_loss():
         tfma.metrics.MetricKey(name=f"auc_{end}", model_name="candidate", is_diff=True)
         for end in ("lower", "upper")
     ]
-    combiner = _Intervals({True: keys}, [], AUC, 0.95, 1, None)
-    one_row_of_the_class = [(True, 0.9, 0.8), (False, 0.2, 0.1), (False, 0.3, 0.1)]
-    found = combiner.extract_output(one_row_of_the_class)
+    combiner = _Intervals({True: keys}, {}, AUC, 0.95, 1, None)
+    one_example_of_the_class = [(True, 0.9, 0.8), (False, 0.2, 0.1), (False, 0.3, 0.1)]
+    found = combiner.extract_output(one_example_of_the_class)
     assert found == {keys[0]: -math.inf, keys[1]: math.inf}
 
 
@@ -178,7 +178,7 @@ def test_the_area_and_its_intervals_are_those_of_all_pairs_of_examples():
     for label, c, b in answers:
         label = np.array(int(label))
         sums += AUC.outcome(label, np.array([1 - c, c]), np.array([[1 - b, b]]), 1)
-    assert AUC.rows(sums) == 400
+    assert AUC.n_examples(sums) == 400
     assert AUC.value(sums) == pytest.approx(area(answers, 1))
     generator = np.random.default_rng(3)
     redrawn = [answers[generator.integers(400, size=400)] for _ in range(1000)]

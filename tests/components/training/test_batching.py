@@ -17,7 +17,7 @@ def rows():
     return tf.data.Dataset.from_tensor_slices((inputs, tf.range(200)))
 
 
-SETTINGS = Hyperparameters(batch_size=16, max_length=40)
+SETTINGS = Hyperparameters(batch_size=16, max_seq_length=40)
 
 
 def epoch(rows, seed=0, settings=SETTINGS):
