@@ -139,7 +139,7 @@ def test_what_the_examples_do_not_tell_is_a_dash(record, runs, tmp_path):
     untold = dataclasses.replace(record, metrics=[untold], slices=[])
     page = pathlib.Path(write_report(untold, runs[0], str(tmp_path))).read_text()
     assert f"against the baseline: unknown ({DASH}, 95% interval {DASH})" in page
-    assert re.search(rf"<tr><td>f1(<td[^>]*>{DASH}){{2}}<td[^>]*>0\.1000", page)
+    assert re.search(rf"<tr><td>f1(<td[^>]*>{DASH}){{2}}<td[^>]*>≥ 0\.1000", page)
 
 
 def test_examples_are_grouped_by_who_was_right():
