@@ -200,7 +200,7 @@ def _interval_config(metric: Metric, task: Task) -> config_pb2.MetricConfig:
         class_name="PairedInterval", module=_PAIRED, config=json.dumps(arguments)
     )
     if threshold := task.thresholds.get(metric.name):
-        # The best case of the change must be no worse than what is put up with.
+        # Of the change: its best case must be no worse than max_worsening.
         direction = config_pb2.MetricDirection
         worst = threshold.max_worsening
         best_case = config_pb2.GenericChangeThreshold(

@@ -1,4 +1,4 @@
-"""The configuration of a run on this machine, whose data and folders are looked at first."""
+"""The configuration of a run on this machine, made after its data and folders are checked."""
 
 import dataclasses
 import json

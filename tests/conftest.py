@@ -39,7 +39,7 @@ class Project:
         output: str = "output",
         more: tuple[str, ...] = (),
     ) -> subprocess.CompletedProcess:
-        """One run with the tiny encoder, which learns nothing in so few steps, and floors to match."""
+        """One run with the tiny encoder, which learns nothing in so few steps, and bounds to match."""
         lenient = (
             "epochs=1",
             "min_accuracy=0.1",

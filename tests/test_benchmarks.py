@@ -3,12 +3,12 @@
 from benchmarks import scaling
 
 
-def test_rates_are_of_the_rows_beyond_the_factor_before():
-    """Of 10 and 13 seconds, 10 are the start; 900 rows took 3 of them, and 7.2 CPU seconds."""
+def test_rates_are_of_the_examples_beyond_the_previous_factor():
+    """Of 10 and 13 seconds, 10 are the start; 900 examples took 3 of them, and 7.2 CPU seconds."""
 
-    def run(rows: int, seconds: float, cpu_seconds: float) -> dict:
+    def run(examples: int, seconds: float, cpu_seconds: float) -> dict:
         made = {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_memory_mb": {"stage": 1000}}
-        return {"rows": rows, "stages": {"Transform": made}}
+        return {"rows": examples, "stages": {"Transform": made}}
 
     runs = {"10": run(1000, 13.0, 27.2), "1": run(100, 10.0, 20.0)}
     *_, first, second = scaling.table({"mrpc": {"local": runs}}).splitlines()
@@ -20,7 +20,7 @@ def test_every_file_of_a_split_is_repeated_as_often_as_asked(tmp_path):
     factors = {"train": 1, "eval": 3}
     for split in factors:
         (tmp_path / "data" / split).mkdir(parents=True)
-        (tmp_path / "data" / split / "rows.tfrecord.gz").write_text(split)
+        (tmp_path / "data" / split / "examples.tfrecord.gz").write_text(split)
     scaling.multiply(tmp_path / "data", factors, tmp_path / "more")
     for split, factor in factors.items():
         copies = list((tmp_path / "more" / split).iterdir())

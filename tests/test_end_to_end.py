@@ -103,9 +103,9 @@ def test_the_gate_refuses_and_nothing_is_pushed(project):
 
 
 def test_a_slice_that_the_gate_refuses_refuses_the_model(project):
-    """The untrained model answers one label to every row, so it is wrong on the other's rows."""
-    floors = "accuracy:label:0:0.9,accuracy:label:1:0.9,accuracy:words:55+:1"
-    run = project.pipeline(f"slice_bounds={floors}")
+    """The untrained model answers one label to every example, so it is wrong on the other label's."""
+    bounds = "accuracy:label:0:0.9,accuracy:label:1:0.9,accuracy:words:55+:1"
+    run = project.pipeline(f"slice_bounds={bounds}")
     assert run.returncode == 3
     assert re.search(r"refused: accuracy where label is \d 0\.\d+ is not at or above", run.stdout)
     assert re.search(r"not judged: +accuracy where words is 55\+, of \d+ examples", run.stdout)
@@ -113,17 +113,17 @@ def test_a_slice_that_the_gate_refuses_refuses_the_model(project):
     assert ran == LOOKING | {"Evaluator", "ServingCheck", "Pusher"}
     page = pathlib.Path(re.search(r"^ *report +(\S+)$", run.stdout, re.MULTILINE)[1]).read_text()
     assert re.search(r"<b>accuracy</b> where label is \d: 0\.\d+ is not at or above", page)
-    assert "too few for ≥ 1.0000" in page and f"<td>{floors}.0</tr>" in page
+    assert "too few for ≥ 1.0000" in page and f"<td>{bounds}.0</tr>" in page
 
 
-def test_with_the_true_floor_the_refused_model_is_pushed_untrained(project):
+def test_with_the_usual_bound_the_refused_model_is_pushed_untrained(project):
     run = project.pipeline("learning_rate=2e-4")
     assert run.returncode == 0
     assert stages(run)["Trainer"] == "cached" and stages(run)["Pusher"] == "ran"
     assert len(project.versions()) == 2
     # The first model is the baseline now.
-    figures = r"0\.\d+ +0\.\d+ \.\. [01]\.\d+ +0\.\d+ +≥ 0\.1000 +ok"
-    assert re.search(rf"accuracy +{figures}", run.stdout)
+    metrics = r"0\.\d+ +0\.\d+ \.\. [01]\.\d+ +0\.\d+ +≥ 0\.1000 +ok"
+    assert re.search(rf"accuracy +{metrics}", run.stdout)
     change = r"[+-]\d\.\d+ +[+-]\d\.\d+ \.\. [+-]\d\.\d+ +(better|worse|same within noise)"
     assert re.search(rf"accuracy +{change}", run.stdout)
 
@@ -179,7 +179,7 @@ def test_other_data_runs_all_that_depends_on_it(project):
 
 
 def test_data_that_has_drifted_is_refused_before_it_is_trained_on(project):
-    """Each sentence is said twice: the pieces are the same, the lengths are not."""
+    """Each sentence is said twice: the tokens are the same, the lengths are not."""
     train = project.root / "samples" / "mrpc" / "msr_paraphrase_train.txt"
     header, *rows = train.read_text(encoding="utf-8-sig").splitlines(keepends=True)
     cells = [row.split("\t") for row in rows]

@@ -66,7 +66,7 @@ def runs(project, first_run):
     return read_runs(metadata_file(str(project.root / "output"), "mrpc")[1])
 
 
-def _hostile_rows() -> list[ComparedExample]:
+def _hostile_examples() -> list[ComparedExample]:
     return [
         ComparedExample(
             {"sentence1": text, "sentence2": text},
@@ -105,7 +105,7 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script(record):
         record=dataclasses.replace(record, task="mrpc" + HOSTILE[0]),
         started=HOSTILE[1],
         evaluation=Drawn(slices, None, [chart]),
-        example_groups=example_groups(_hostile_rows()),
+        example_groups=example_groups(_hostile_examples()),
         curves=[],
         counts=[],
         anomalies=[HOSTILE[2]],
@@ -126,15 +126,15 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script(record):
 
 
 def test_a_metric_that_a_slice_tells_nothing_of_has_no_bar():
-    """TFMA's AUC is 0 over rows of one class."""
+    """TFMA's AUC is 0 over examples of one class."""
     unknown = Measured("auc", 0.0, Interval(math.nan, math.nan), None, None, None, None)
     known = Measured("accuracy", 0.8, Interval(0.7, 0.9), None, None, None, None)
     (group,) = slice_groups([Sliced("label", "1", 40, [known, unknown], True)])
     assert (group.metric, [bar.metric for bar in group.bars]) == ("accuracy", [known])
 
 
-def test_what_the_rows_do_not_tell_is_a_dash(record, runs, tmp_path):
-    """As precision where a model says of no row that it is of the class."""
+def test_what_the_examples_do_not_tell_is_a_dash(record, runs, tmp_path):
+    """As precision where a model says of no example that it is of the class."""
     untold = Measured("f1", math.nan, UNKNOWN, math.nan, Change(math.nan, ANYTHING), 0.1, None)
     untold = dataclasses.replace(record, metrics=[untold], slices=[])
     page = pathlib.Path(write_report(untold, runs[0], str(tmp_path))).read_text()
@@ -142,25 +142,25 @@ def test_what_the_rows_do_not_tell_is_a_dash(record, runs, tmp_path):
     assert re.search(rf"<tr><td>f1(<td[^>]*>{DASH}){{2}}<td[^>]*>≥ 0\.1000", page)
 
 
-def test_rows_are_grouped_by_who_was_right():
-    def row(name, candidate, baseline, confidence=0.5):
+def test_examples_are_grouped_by_who_was_right():
+    def compared(name, candidate, baseline, confidence=0.5):
         theirs = None if baseline is None else Answer("1", 0.5, baseline)
         return ComparedExample({"sentence1": name}, "1", Answer("0", confidence, candidate), theirs)
 
-    rows = [
-        row("lost", False, True, 0.6),
-        row("lost, and sure of it", False, True, 0.9),
-        row("won", True, False),
-        row("both wrong", False, False),
-        row("both right", True, True),
+    examples = [
+        compared("lost", False, True, 0.6),
+        compared("lost, and sure of it", False, True, 0.9),
+        compared("won", True, False),
+        compared("both wrong", False, False),
+        compared("both right", True, True),
     ]
-    groups = [[r.text["sentence1"] for r in group.examples] for group in example_groups(rows)]
+    groups = [[r.text["sentence1"] for r in group.examples] for group in example_groups(examples)]
     assert groups == [["lost, and sure of it", "lost"], ["won"], ["both wrong"]]
-    (alone,) = example_groups([row("wrong", False, None), row("right", True, None)])
+    (alone,) = example_groups([compared("wrong", False, None), compared("right", True, None)])
     assert [r.text["sentence1"] for r in alone.examples] == ["wrong"] and alone.count == 1
 
 
-def test_figures_are_those_that_tfma_itself_reads(runs):
+def test_metrics_are_those_that_tfma_itself_reads(runs):
     folder = runs[0].evaluation
     theirs = {
         tuple((name, str(value)) for name, value in key): {
@@ -179,7 +179,7 @@ def test_figures_are_those_that_tfma_itself_reads(runs):
     assert metrics_by_slice(folder, "baseline") == {}
 
 
-def test_tensorboard_has_the_metrics_and_rows_with_their_answers(runs):
+def test_tensorboard_has_the_metrics_and_examples_with_their_answers(runs):
     run = runs[0]
     model_run = run.stages["Trainer"].output("model_run").uri
     events = EventAccumulator(f"{model_run}/evaluation/{pathlib.Path(run.evaluation).name}")
@@ -200,15 +200,15 @@ def test_text_is_no_markup_in_tensorboard(text):
     assert not set("<>|\n") & set(cell)
 
 
-def test_the_command_adds_the_rows_that_the_gate_counted_as_wrong(project, runs):
+def test_the_command_adds_the_examples_that_the_gate_counted_as_wrong(project, runs):
     run = project.run(
         "-m", "pipeline.cli", "report", "--output", "output", "--task", "mrpc", "--run", "1"
     )
     assert run.returncode == 0, run.stderr
     page = pathlib.Path(run.stdout.strip()).read_text()
     accuracy = float(re.search(r"accuracy</b> (0\.\d+)", page)[1])
-    rows = int(re.search(r"<td>examples<td class=\"n\">(\d+)", page)[1])
-    wrong = round((1 - accuracy) * rows)
+    count = int(re.search(r"<td>examples<td class=\"n\">(\d+)", page)[1])
+    wrong = round((1 - accuracy) * count)
     assert wrong and page.count("<article>") == wrong
 
 

@@ -37,16 +37,16 @@ json.dump({"modules": [m for m in sys.modules if m.startswith(("components", "pi
 
 
 @pytest.fixture(scope="module")
-def eval_rows(project, first_run) -> list[dict]:
+def eval_examples(project, first_run) -> list[dict]:
     splits = load_task("mrpc").data.read_official(str(project.root / "samples" / "mrpc"))
     return [row for _, row in splits["eval"]]
 
 
 @pytest.fixture(scope="module")
-def answers(project, eval_rows, tmp_path_factory) -> dict:
-    """Both signatures' answers to the eval rows, from a process that has nothing of this project."""
+def answers(project, eval_examples, tmp_path_factory) -> dict:
+    """Both signatures' answers to the eval examples, from a process that has nothing of this project."""
     folder = tmp_path_factory.mktemp("bare")
-    (folder / "rows.json").write_text(json.dumps(eval_rows))
+    (folder / "rows.json").write_text(json.dumps(eval_examples))
     (folder / "ask.py").write_text(BARE)
     subprocess.run(
         [sys.executable, "ask.py", project.versions()[0], "rows.json", "answers.json"],
@@ -81,7 +81,7 @@ def test_label_is_the_likelier_class_and_probabilities_sum_to_one(answers):
     assert answers["text"]["label"] == probabilities.argmax(axis=1).tolist()
 
 
-def test_answers_equal_the_training_path_row_by_row(project, model, answers):
+def test_answers_equal_the_training_path_example_by_example(project, model, answers):
     """Transformed examples, read and packed as the Trainer does, through the trained model."""
     graph, transformed = project.transformed()
     transform = tft.TFTransformOutput(str(graph))
@@ -98,8 +98,8 @@ def test_answers_equal_the_training_path_row_by_row(project, model, answers):
     np.testing.assert_allclose(served, expected, atol=1e-5)
 
 
-def test_tfma_reports_the_accuracy_of_the_served_answers(first_run, answers, eval_rows):
-    served = np.mean([a == row["label"] for a, row in zip(answers["text"]["label"], eval_rows)])
+def test_tfma_reports_the_accuracy_of_the_served_answers(first_run, answers, eval_examples):
+    served = np.mean([a == row["label"] for a, row in zip(answers["text"]["label"], eval_examples)])
     assert f"accuracy {served:.4f}" in " ".join(first_run.stdout.split())
 
 
@@ -135,9 +135,9 @@ def test_texts_that_are_not_equally_many_are_an_error(model):
             )
 
 
-def test_an_answer_does_not_depend_on_its_batch(model, eval_rows):
+def test_an_answer_does_not_depend_on_its_batch(model, eval_examples):
     ask = model.signatures["serving_default"]
-    first, second = ([row[f"sentence{n}"] for row in eval_rows[:70]] for n in (1, 2))
+    first, second = ([row[f"sentence{n}"] for row in eval_examples[:70]] for n in (1, 2))
     together = ask(sentence1=tf.constant(first), sentence2=tf.constant(second))["probabilities"]
     for index in (0, 33, 69):
         alone = ask(
@@ -163,29 +163,31 @@ def test_predict_answers_on_the_command_line(project, first_run):
 
 
 @pytest.fixture(scope="module")
-def eval_file(project, eval_rows) -> str:
+def eval_file(project, eval_examples) -> str:
     lines = ["sentence1\tsentence2\tlabel"]
-    lines += ["\t".join(str(r[n]) for n in ("sentence1", "sentence2", "label")) for r in eval_rows]
+    lines += [
+        "\t".join(str(r[n]) for n in ("sentence1", "sentence2", "label")) for r in eval_examples
+    ]
     (project.root / "eval.tsv").write_text("\n".join(lines) + "\n")
     return "eval.tsv"
 
 
-def test_predict_answers_a_file_and_standard_input_row_by_row(
-    project, eval_file, eval_rows, answers
+def test_predict_answers_a_file_and_standard_input_in_order(
+    project, eval_file, eval_examples, answers
 ):
     version = str(project.versions()[0])
     from_columns = project.run("-m", "pipeline.cli", "predict", version, "--file", eval_file)
-    rows = [{n: r[n] for n in ("sentence1", "sentence2")} for r in eval_rows]
+    texts = [{n: r[n] for n in ("sentence1", "sentence2")} for r in eval_examples]
     from_json = subprocess.run(
         [sys.executable, "-m", "pipeline.cli", "predict", version, "--file", "-"],
         cwd=project.root,
-        input="\n".join(map(json.dumps, rows)),
+        input="\n".join(map(json.dumps, texts)),
         capture_output=True,
         text=True,
     )
     for run in (from_columns, from_json):
         assert run.returncode == 0, run.stderr
-        assert run.stderr.startswith("100 rows, ")
+        assert run.stderr.startswith("100 examples, ")
         shown = [json.loads(line) for line in run.stdout.splitlines()]
         assert [answer["label"] for answer in shown] == answers["text"]["label"]
         np.testing.assert_allclose(
@@ -200,20 +202,20 @@ def test_predict_scores_a_file_as_the_gate_did(project, eval_file):
     run = project.run("-m", "pipeline.cli", "predict", str(version), "--score", eval_file)
     assert run.returncode == 0, run.stderr
     scores = json.loads(run.stdout)
-    assert scores["rows"] == 100
+    assert scores["examples"] == 100
     card = json.loads((version / "assets.extra" / "model_card.json").read_text())
     for name in ("accuracy", "f1", "precision", "recall", "loss"):
         assert scores[name] == pytest.approx(card["metrics"][0][name], abs=1e-5), name
 
 
-def test_predict_scores_two_rows_by_what_they_tell(project, eval_file):
+def test_predict_scores_two_examples_by_what_they_tell(project, eval_file):
     header, *lines = (project.root / eval_file).read_text().splitlines()
     (project.root / "two.tsv").write_text("\n".join([header, *lines[:2]]) + "\n")
     run = project.run(
         "-m", "pipeline.cli", "predict", str(project.versions()[0]), "--score", "two.tsv"
     )
     scores = json.loads(run.stdout)
-    assert scores["rows"] == 2 and scores["auc"]["lower"] is None
+    assert scores["examples"] == 2 and scores["auc"]["lower"] is None
     assert scores["accuracy"]["lower"] < scores["accuracy"]["upper"]
 
 

@@ -120,7 +120,7 @@ def test_both_signatures_give_the_same_answers(answers):
     np.testing.assert_allclose(answers["text"]["score"], answers["examples"]["score"], atol=1e-5)
 
 
-def test_tfma_reports_the_official_figures_of_the_served_answers(squad_run, answers, rows):
+def test_tfma_reports_the_official_metrics_of_the_served_answers(squad_run, answers, rows):
     served = answers["text"]["answer"][: len(rows)]
     for name, score in (("exact_match", exact_match), ("f1", f1)):
         expected = np.mean([score(a, row["answer_text"]) for a, row in zip(served, rows)])

@@ -30,8 +30,8 @@ from components.training.loop import fit
 STEPS = 12
 
 
-def random_rows(count: int = 46) -> tf.data.Dataset:
-    """Rows of random word pieces, 3 to 20 in each sentence; 46 make a last batch that is not full."""
+def random_sequences(count: int = 46) -> tf.data.Dataset:
+    """Sequences of random tokens, 3 to 20 in each sentence; 46 make a last batch that is not full."""
     rng = np.random.default_rng(0)
     lengths = rng.integers(6, 40, count)
     ids = tf.ragged.constant([rng.integers(5, 90, n).tolist() for n in lengths], dtype=tf.int32)
@@ -62,7 +62,7 @@ def train(
         model = trainer.build_model(build_head(task.head), resolved, task.hyperparameters)
     with rewritten_to("float32", task.hyperparameters.jit_compile):
         fit(
-            *(model, build_head(task.head), random_rows(), task.hyperparameters),
+            *(model, build_head(task.head), random_sequences(), task.hyperparameters),
             *(log_dir, "float32", checkpoints, held_out),
         )
     return model

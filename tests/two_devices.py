@@ -30,7 +30,7 @@ def build(encoder: str) -> tf.keras.Model:
 
 
 def states_in_training(model: tf.keras.Model) -> tf.Tensor:
-    """float32 [1, row length, hidden size]; what the pair head makes of them is 0 before training."""
+    """float32 [1, tokens, hidden size]; what the pair head makes of them is 0 before training."""
     row = {name: tf.constant(values) for name, values in ROW.items()}
     return model.get_layer("encoder")(row, training=True)["sequence_output"]
 

@@ -281,7 +281,7 @@ def read_record(file: pathlib.Path) -> RunRecord:
         where = ".".join(map(str, first["loc"]))
         raise InputError(
             f"{file} is no record of a run that this version reads: {where}: {first['msg']}. Move it "
-            "away, and ML Metadata tells what it can."
+            "away; then the record is made from ML Metadata, as far as it goes."
         ) from None
     if record.schema_version > SCHEMA_VERSION:
         raise InputError(f"{file} was written by a newer version of this project. Use that one.")

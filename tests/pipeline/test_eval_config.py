@@ -73,9 +73,9 @@ def test_every_slice_of_a_task_is_computed():
     assert overall == [] and others == [[name] for name in load_task("mrpc").slices]
 
 
-def test_a_floor_of_a_slice_binds_there_and_nowhere_else():
-    floors = "f1:words:35-44:0.5,accuracy:label:0:0.7"
-    config = eval_config(load_task("mrpc").override({"slice_bounds": floors}))
+def test_a_bound_of_a_slice_binds_there_and_nowhere_else():
+    bounds = "f1:words:35-44:0.5,accuracy:label:0:0.7"
+    config = eval_config(load_task("mrpc").override({"slice_bounds": bounds}))
     bound = {
         name: [
             (dict(spec.feature_values), asked.threshold.value_threshold.lower_bound.value)
@@ -91,13 +91,13 @@ def test_a_floor_of_a_slice_binds_there_and_nowhere_else():
     }
 
 
-def test_a_floor_of_a_slice_without_a_row_is_refused_with_the_slices_there_are(tmp_path):
+def test_a_bound_of_a_slice_without_examples_is_refused_with_the_slices_there_are(tmp_path):
     sentences = {"sentence1": "He won .", "sentence2": "He won 2 ."}
-    rows = [{**sentences, "label": label, "idx": label} for label in (0, 1)]
-    write_records(str(tmp_path / "eval"), rows)
+    examples = [{**sentences, "label": label, "idx": label} for label in (0, 1)]
+    write_records(str(tmp_path / "eval"), examples)
 
-    def check(floors: str) -> None:
-        task = load_task("mrpc").override({"slice_bounds": floors})
+    def check(bounds: str) -> None:
+        task = load_task("mrpc").override({"slice_bounds": bounds})
         check_slice_examples(task, str(tmp_path / "eval"))
 
     check("f1:label:1:0.5,accuracy:numbers:differ:0.5,accuracy:overlap:70+:0.5")
@@ -107,7 +107,7 @@ def test_a_floor_of_a_slice_without_a_row_is_refused_with_the_slices_there_are(t
         check("f1:numbers:difer:0.5")
 
 
-def test_a_slice_that_reads_what_rows_do_not_have_is_refused(tmp_path):
+def test_a_slice_that_reads_what_examples_do_not_have_is_refused(tmp_path):
     write_records(str(tmp_path / "eval"), [{"premise": "He won .", "hypothesis": ".", "label": 0}])
     task = dataclasses.replace(load_task("mrpc"), slices=("label", "words"))
     with pytest.raises(InputError, match="'words' of the task mrpc reads 'sentence1'"):

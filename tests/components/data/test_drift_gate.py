@@ -1,4 +1,4 @@
-"""Statistics of random rows, compared by the thresholds that the task's schema has."""
+"""Statistics of random examples, compared by the thresholds that the task's schema has."""
 
 import json
 import pathlib
@@ -84,7 +84,7 @@ def gate(folder: pathlib.Path, now, previous, drift: str = "refuse") -> dict[tup
     return {(d["split"], d["feature"], d["against"]): d["value"] for d in found}
 
 
-def test_other_rows_of_the_same_kind_pass(tmp_path, last):
+def test_other_examples_of_the_same_kind_pass(tmp_path, last):
     now = statistics(tmp_path / "now", train=rows("train", 2), eval=rows("eval", 3))
     distances = gate(tmp_path, now, last)
     features = {"label"} | {

@@ -1,4 +1,4 @@
-"""Good rows reach the output folder as a whole; bad ones leave it as it was."""
+"""Good examples reach the output folder as a whole; bad ones leave it as it was."""
 
 import dataclasses
 import hashlib
@@ -111,7 +111,7 @@ def test_without_files_the_cache_is_looked_into(tmp_path, vouched, monkeypatch):
     assert asked == [(load_task("mrpc").data.files, str(folder))]
 
 
-def test_rows_are_spread_over_files(tmp_path, own, monkeypatch):
+def test_examples_are_spread_over_files(tmp_path, own, monkeypatch):
     monkeypatch.setattr(tfrecords, "_EXAMPLES_A_FILE", 2)
     assert prepare_command.main(own) == 0
     folder = tmp_path / "data" / "mrpc" / "train"
@@ -203,7 +203,7 @@ def test_bad_official_files_are_refused(tmp_path, vouched, capsys):
     assert not (tmp_path / "data").exists()
 
 
-def test_bad_rows_leave_the_data_of_before(tmp_path, own, capsys):
+def test_bad_examples_leave_the_data_of_before(tmp_path, own, capsys):
     assert prepare_command.main(own) == 0
     before = snapshot(tmp_path / "data")
     capsys.readouterr()

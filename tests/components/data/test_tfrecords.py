@@ -67,11 +67,11 @@ def example(**features):
 GOOD = {"text": [b"a"], "label": [1], "answers": [b"b"]}
 
 
-def test_rows_are_counted(data):
+def test_examples_are_counted(data):
     assert check(data) == {"train": 3, "eval": 2}
 
 
-def test_the_same_rows_give_the_same_bytes(tmp_path):
+def test_the_same_examples_give_the_same_bytes(tmp_path):
     row = {f"feature{n}": n for n in range(50)}
     for name, written in (("one", row), ("other", dict(reversed(row.items())))):
         write_records(str(tmp_path / name), [written])

@@ -10,7 +10,7 @@ from components.spec.registry import load_task
 
 
 def bert(layers: int, hidden: int) -> list:
-    """Names and shapes of what a BERT of 30,522 word pieces trains, biases left out."""
+    """Names and shapes of what a BERT with a vocabulary of 30,522 trains, biases left out."""
     shapes = {"word_embeddings/embeddings": [30522, hidden]}
     for layer in range(layers):
         name = f"transformer/layer_{layer}"
@@ -28,7 +28,7 @@ def bert(layers: int, hidden: int) -> list:
     ("rows", "length", "gigabytes"), [(64, 128, 4.236), (16, 384, 4.504), (32, 64, 1.935)]
 )
 def test_what_minilm_was_seen_to_take_on_a_cpu(rows, length, gigabytes):
-    """The figures of a process are of all of it: TensorFlow and the rest of it take the difference."""
+    """A process's memory is measured as a whole: TensorFlow and the rest take the difference."""
     without_training = 0.93e9
     estimate = training_bytes(bert(6, 384), rows, length)
     assert estimate + without_training == pytest.approx(gigabytes * 1e9, rel=0.03)

@@ -311,7 +311,7 @@ def test_the_evaluator_says_of_all_references_what_the_rules_say(evaluator_input
 
 
 def check_recorded(evaluation: str, inputs: dict, part: int) -> None:
-    """The Evaluator has kept what the candidate answered, by the rows' hashes."""
+    """The Evaluator has kept what the candidate answered, by the examples' hashes."""
     import hashlib
 
     import tensorflow as tf
@@ -329,7 +329,7 @@ def check_recorded(evaluation: str, inputs: dict, part: int) -> None:
 
 
 def check_tfma_loads(evaluation: str, models: tuple[str | None, ...]) -> None:
-    """TFMA's own loader takes the answers beside the figures, whichever model it is asked for."""
+    """TFMA's own loader takes the answers beside the metrics, whichever model it is asked for."""
     import tensorflow_model_analysis as tfma
 
     for model in models:
@@ -367,7 +367,7 @@ def test_the_evaluator_compares_with_the_baseline(evaluator_inputs, tmp_path):
     check_tfma_loads(evaluation, (None, *MODELS))
 
 
-def test_the_evaluator_puts_up_with_the_margin(evaluator_inputs, tmp_path):
+def test_the_evaluator_allows_a_loss_within_the_bound(evaluator_inputs, tmp_path):
     threshold = Threshold(bound=0.1, max_worsening=0.2)
     evaluation, blessed = evaluate(evaluator_inputs, tmp_path, threshold, 0.8)
     assert blessed and not failures(evaluation)
@@ -375,10 +375,10 @@ def test_the_evaluator_puts_up_with_the_margin(evaluator_inputs, tmp_path):
 
 
 @pytest.mark.parametrize("has_baseline", [False, True])
-def test_the_evaluator_judges_a_slice_with_rows_enough(
+def test_the_evaluator_judges_a_slice_with_enough_examples(
     evaluator_inputs, tmp_path, monkeypatch, has_baseline
 ):
-    """Of the 6 rows of the one slice, 2 are right; the row of the other is wrong."""
+    """Of the 6 examples of the one slice, 2 are right; the example of the other is wrong."""
     from components.evaluation import paired
     from components.spec.registry import load_task
     from pipeline.runs.metric_results import sliced
@@ -388,15 +388,15 @@ def test_the_evaluator_judges_a_slice_with_rows_enough(
     if not has_baseline:
         del inputs["baseline_model"]
 
-    def run(floor: float):
+    def run(bound: float):
         task = load_task("squad").override(
             {
-                "slice_bounds": f"exact_match:answer_words:1:{floor},exact_match:answer_words:2:0.9,"
+                "slice_bounds": f"exact_match:answer_words:1:{bound},exact_match:answer_words:2:0.9,"
                 "f1:question_word:who:0.1"
             }
         )
         threshold = Threshold(bound=0, max_worsening=1)
-        folder = tmp_path / str(floor)
+        folder = tmp_path / str(bound)
         evaluation, blessed = evaluate(inputs, folder, threshold, 0.8, task.slice_bounds)
         refused = {
             (s.slice, s.value, metric.name): metric.refused
@@ -414,7 +414,7 @@ def test_the_evaluator_judges_a_slice_with_rows_enough(
 
 
 def check_slices(evaluation: str) -> None:
-    """Every slice has the figures of its rows."""
+    """Every slice has the metrics of its examples."""
     from components.spec.registry import load_task
     from pipeline.runs.metric_results import sliced
 
@@ -431,4 +431,4 @@ def check_slices(evaluation: str) -> None:
     assert [match.baseline, words.baseline] == pytest.approx(means["baseline"], abs=1e-6)
     hits = sum(scores("candidate")["exact_match"][:6])
     assert match.interval == pytest.approx(intervals.of_fraction(hits, 6, 0.8))
-    assert not any(s.is_judged for s in found.values())  # a few rows say nothing
+    assert not any(s.is_judged for s in found.values())  # a few examples say nothing

@@ -1,6 +1,6 @@
-"""Intervals against figures from the literature and by simulation, and the gate's error rates.
+"""Intervals against numbers from the literature and by simulation, and the gate's error rates.
 
-All draws are seeded: a test gives the same figures each time it runs.
+All draws are seeded: a test gives the same numbers each time it runs.
 """
 
 import importlib
@@ -35,11 +35,11 @@ ROWS, POSITIVE_SHARE, ONLY_ONE_RIGHT, BOTH_RIGHT = 1725, 0.665, 0.10, 0.77
         (1, 29, (0.0061, 0.1718)),
     ],
 )
-def test_the_interval_of_a_share(hits, rows, expected):
+def test_the_interval_of_a_fraction(hits, rows, expected):
     assert intervals.of_fraction(hits, rows, 0.95) == pytest.approx(expected, abs=5e-5)
 
 
-def test_the_interval_of_a_change_of_shares():
+def test_the_interval_of_a_change_of_fractions():
     """The approval ratings of Agresti (2002), table 10.1: 150 and 86 of 1600 changed their mind."""
     interval = intervals.of_fraction_change(gained=86, lost=150, n_examples=1600, confidence=0.95)
     assert interval == pytest.approx((-0.0587, -0.0212), abs=5e-5)
@@ -52,8 +52,8 @@ def test_the_interval_of_a_mean():
     assert interval == pytest.approx((values.mean() - half, values.mean() + half))
 
 
-def test_the_bootstrap_agrees_with_the_exact_interval_of_a_share():
-    """Recall of one model is a share of the rows of the class, and those are many."""
+def test_the_bootstrap_agrees_with_the_exact_interval_of_a_fraction():
+    """Recall of one model is a fraction of the examples of the class, and those are many."""
     cells = np.zeros((2, 2, 2))
     cells[1, 1, 1], cells[1, 0, 0], cells[0, 0, 0] = 4000, 1000, 5
     bootstrap = estimators.OfClass(RECALL.metric).interval(cells, 0.95)
@@ -61,7 +61,7 @@ def test_the_bootstrap_agrees_with_the_exact_interval_of_a_share():
 
 
 @pytest.mark.parametrize(("figure", "hits", "rows"), [(RECALL, 60, 60), (PRECISION, 60, 78)])
-def test_precision_and_recall_have_the_interval_of_a_share(figure, hits, rows):
+def test_precision_and_recall_have_the_interval_of_a_fraction(figure, hits, rows):
     """Of 60 of 60, too, where a bootstrap would find nothing but 1."""
     cells = np.zeros((2, 2, 2))
     cells[1, 1, 1], cells[0, 1, 1], cells[0, 0, 0] = 60, 18, 22
@@ -69,11 +69,11 @@ def test_precision_and_recall_have_the_interval_of_a_share(figure, hits, rows):
 
 
 @pytest.mark.parametrize("figure", [ACCURACY, F1, AUC])
-def test_without_rows_nothing_is_known(figure):
+def test_without_examples_nothing_is_known(figure):
     assert all(math.isnan(bound) for bound in figure.change(figure.empty(), 0.95))
 
 
-def test_rows_that_are_all_of_the_other_class_tell_nothing_of_f1():
+def test_examples_that_are_all_of_the_other_class_tell_nothing_of_f1():
     """As in a slice by the label."""
     cells = np.zeros((2, 2, 2))
     cells[0, 0, 0], cells[0, 1, 1] = 90, 39
@@ -88,8 +88,8 @@ def test_two_models_that_answer_alike_are_the_same():
     assert F1.change(cells, 0.95) == (0, 0)
 
 
-def test_f1_over_few_rows_of_the_class_has_an_interval():
-    """Of 5 in 100, about one draw in 150 has none, and says nothing where no row is said to be one."""
+def test_f1_over_few_examples_of_the_class_has_an_interval():
+    """Of 5 in 100, about one draw in 150 has none, and is unknown where no example is said to be one."""
     cells = np.zeros((2, 2, 2))
     cells[1, 1, 1], cells[1, 0, 0], cells[0, 0, 0] = 3, 2, 95
     lower, upper = F1.interval(cells, 0.95)
@@ -97,25 +97,25 @@ def test_f1_over_few_rows_of_the_class_has_an_interval():
     assert F1.change(cells, 0.95) == (0, 0)
 
 
-def test_a_change_that_the_rows_tell_nothing_of_is_no_loss():
+def test_a_change_that_the_examples_tell_nothing_of_is_no_loss():
     """TFMA, which judges the upper bound, would refuse NaN."""
     keys = [
         tfma.metrics.MetricKey(name=f"auc_{end}", model_name="candidate", is_diff=True)
         for end in ("lower", "upper")
     ]
     combiner = _Intervals({True: keys}, {}, AUC, 0.95, 1, None)
-    one_row_of_the_class = [(True, 0.9, 0.8), (False, 0.2, 0.1), (False, 0.3, 0.1)]
-    found = combiner.extract_output(one_row_of_the_class)
+    one_example_of_the_class = [(True, 0.9, 0.8), (False, 0.2, 0.1), (False, 0.3, 0.1)]
+    found = combiner.extract_output(one_example_of_the_class)
     assert found == {keys[0]: -math.inf, keys[1]: math.inf}
 
 
 def draw(only_candidate: float, rows: int = ROWS, draws: int = 1000) -> np.ndarray:
     """Counts of [label, candidate, baseline], each 1 where it is the class: [draws, 2, 2, 2].
 
-    Whether an answer is right does not depend on the row's class.
+    Whether an answer is right does not depend on the example's class.
 
     Args:
-      only_candidate: share of rows that the candidate alone has right.
+      only_candidate: fraction of examples that the candidate alone has right.
     """
     neither = 1 - BOTH_RIGHT - ONLY_ONE_RIGHT
     right = np.array([[neither, ONLY_ONE_RIGHT - only_candidate], [only_candidate, BOTH_RIGHT]])
@@ -150,7 +150,7 @@ def test_an_equal_model_is_refused_as_seldom_as_stated(rows):
 
 
 def test_a_loss_of_three_points_is_refused():
-    """95 % of the time or more, on 1,725 rows of which one in ten tells the models apart."""
+    """95 % of the time or more, on 1,725 examples of which one in ten tells the models apart."""
     share = refused(draw(only_candidate=(ONLY_ONE_RIGHT - 0.03) / 2))
     assert (share.mean(axis=0) > 0.95).all()
 
@@ -167,12 +167,12 @@ def scored(generator, rows: int, candidate_noise: float, baseline_noise: float) 
 
 
 def area(answers: np.ndarray, model: int) -> float:
-    """Of how many pairs of a row of the class and another the model, 1 or 2, scores the first higher."""
+    """The fraction of pairs, of the class and not, of which model 1 or 2 scores the first higher."""
     of_class = answers[:, 0] == 1
     return float(np.mean(answers[of_class, model, None] > answers[~of_class, model]))
 
 
-def test_the_area_and_its_intervals_are_those_of_all_pairs_of_rows():
+def test_the_area_and_its_intervals_are_those_of_all_pairs_of_examples():
     answers = scored(np.random.default_rng(2), 400, 1.3, 1.0)
     sums = AUC.empty()
     for label, c, b in answers:
@@ -210,19 +210,19 @@ def refused_in_three(rows: int, candidate_noise: float, draws: int) -> np.ndarra
 
 
 def test_three_metrics_refuse_an_equal_model_as_seldom_as_stated():
-    """2.5 % of the time in each, and under 5 % in any, on as few rows as MRPC's dev split has."""
+    """2.5 % of the time in each, and under 5 % in any, on as few examples as MRPC's dev split has."""
     share = refused_in_three(408, 1.0, draws=1000)
     assert (share.mean(axis=0) < 0.035).all()
     assert share.any(axis=1).mean() < 0.05
 
 
 def test_an_area_that_is_three_points_smaller_is_refused():
-    """95 % of the time or more, on 1,725 rows."""
+    """95 % of the time or more, on 1,725 examples."""
     assert refused_in_three(ROWS, 1.15, draws=100)[:, 2].mean() > 0.95
 
 
 @pytest.mark.parametrize("task", ["mrpc", "squad"])
-def test_figures_can_be_sent_to_workers(task):
+def test_estimators_can_be_sent_to_workers(task):
     for metric in load_task(task).metrics:
         if metric.estimator:
             module, _, name = metric.estimator.rpartition(".")

@@ -20,7 +20,7 @@ def read(content: bytes) -> list[dict]:
     ],
     ids=["columns", "byte order mark and CRLF", "JSON"],
 )
-def test_rows_are_read(content):
+def test_examples_are_read(content):
     assert read(content) == [{"a": " x", "b": 'ß "'}, {"a": "", "b": ""}]
 
 
@@ -42,7 +42,7 @@ def test_a_bad_line_is_named(content, message):
     assert message in str(error.value)
 
 
-def test_batches_hold_all_rows_in_order():
+def test_batches_hold_all_examples_in_order():
     rows = [{"a": str(i)} for i in range(100)]
     got = list(batches(iter(rows), 7))
     assert [row for batch in got for row in batch] == rows
@@ -61,7 +61,7 @@ def test_a_slow_stream_is_answered_before_it_ends():
         assert list(got) == [[{"a": "second"}]]
 
 
-def test_rows_before_a_bad_line_are_answered():
+def test_examples_before_a_bad_line_are_answered():
     stream = io.BytesIO(b"a\nfirst\nx\ty\n")
     got = batches(read_texts(stream, "rows", ["a"]), 1)
     assert next(got) == [{"a": "first"}]

@@ -173,7 +173,7 @@ def test_texts_are_compared_byte_by_byte():
     )
 
 
-def test_rows_that_were_evaluated_must_be_in_the_split(tmp_path, records):
+def test_examples_that_were_evaluated_must_be_in_the_split(tmp_path, records):
     saved = Model(lengths).saved(tmp_path / "model")
     output, answers = evaluated(records)
     (problem,) = probe(saved, [records], (output, answers | {"other": [0.0]}), str(tmp_path))[

@@ -1,4 +1,4 @@
-"""The rows of MRPC, from the official files and from the user's own."""
+"""The examples of MRPC, from the official files and from the user's own."""
 
 import hashlib
 import os
@@ -136,7 +136,7 @@ def test_a_pair_is_the_same_in_either_order():
     assert key_of(one, TASK.head) == key_of(other, TASK.head)
 
 
-def test_rows_have_the_features_of_the_schema(tmp_path):
+def test_examples_have_the_features_of_the_schema(tmp_path):
     schema = text_format.Parse((ROOT / "schema/mrpc.pbtxt").read_text(), schema_pb2.Schema())
     (row,) = rows_of(write(tmp_path / "own.tsv", [HEADER, LINES[0]]))
     types = {schema_pb2.BYTES: str, schema_pb2.INT: int}

@@ -1,4 +1,4 @@
-"""The rows of SQuAD, from the official files and from the user's own."""
+"""The examples of SQuAD, from the official files and from the user's own."""
 
 import json
 import pathlib
@@ -39,7 +39,7 @@ def test_the_dev_file_is_the_eval_split(tmp_path):
     }
 
 
-def test_the_same_question_on_the_same_context_is_the_same_row():
+def test_the_same_question_on_the_same_context_is_the_same_example():
     row = {"id": "q1", "title": "A", "question": "How?", "context": "Old.", "answer_text": ["Old"]}
 
     def key(row):
@@ -50,7 +50,7 @@ def test_the_same_question_on_the_same_context_is_the_same_row():
     assert key(row) != key(row | {"question": "How!"})
 
 
-def test_rows_have_the_features_of_the_schema(tmp_path):
+def test_examples_have_the_features_of_the_schema(tmp_path):
     schema = text_format.Parse((ROOT / "schema/squad.pbtxt").read_text(), schema_pb2.Schema())
     write(tmp_path / "own.json", ("q1", "How is it?"))
     ((_, row),) = READER.read_file(str(tmp_path / "own.json"), TASK.head)

@@ -10,7 +10,7 @@ from components.training.batching import count, training_batches
 
 @pytest.fixture
 def rows():
-    """200 rows of 3 to 40 pieces; the first piece and the target tell a row from the others."""
+    """200 sequences of 3 to 40 tokens; the first token and the target tell one from the others."""
     lengths = np.random.default_rng(0).integers(3, 41, 200)
     ids = tf.ragged.constant([[row] + [7] * (n - 1) for row, n in enumerate(lengths)], tf.int32)
     inputs = {"input_word_ids": ids, "input_type_ids": tf.zeros_like(ids)}
@@ -27,7 +27,7 @@ def epoch(rows, seed=0, settings=SETTINGS):
     ]
 
 
-def test_every_row_comes_once_with_its_target(rows):
+def test_every_sequence_comes_once_with_its_target(rows):
     assert count(rows) == 200
     batches = epoch(rows)
     assert [len(targets) for _, targets in batches].count(16) == 12

@@ -99,7 +99,7 @@ def spoil_at(step: int, checkpoints) -> None:
     checkpoints.save = save_and_spoil
 
 
-def test_writing_takes_no_more_than_its_share(tiny_encoder, tmp_path):
+def test_writing_takes_no_more_than_its_fraction_of_the_time(tiny_encoder, tmp_path):
     from components.training.checkpoints import Checkpoints
 
     checkpoints = Checkpoints(str(tmp_path), seconds=0, fraction=0)

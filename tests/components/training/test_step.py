@@ -24,7 +24,7 @@ def assert_same_weights(model: tf.keras.Model, other: tf.keras.Model) -> None:
 
 @pytest.fixture(scope="module")
 def plain(tiny_encoder, tmp_path_factory) -> str:
-    """An encoder without dropout, whose masks fall on other rows and word pieces in other shapes."""
+    """An encoder without dropout, whose masks fall on other sequences and tokens in other shapes."""
     words = pathlib.Path(resolve(tiny_encoder).vocab_file).read_text().split("\n")[:-1]
     return write_tiny_encoder(str(tmp_path_factory.mktemp("plain") / "encoder"), words, dropout=0.0)
 
@@ -35,7 +35,7 @@ def whole(plain) -> tf.keras.Model:
 
 
 def test_a_batch_in_parts_ends_as_whole(plain, whole):
-    """Also where there are more parts than rows: the last batch has 10."""
+    """Also where there are more parts than sequences: the last batch has 10."""
     assert_same_weights(train(plain, dropout="0", gradient_accumulation_steps="11"), whole)
 
 
@@ -68,6 +68,6 @@ def test_xla_compiles_the_step_and_ends_as_without(plain, tmp_path):
 
 
 @pytest.mark.parametrize("parts", ["0", "33"])
-def test_parts_without_rows_are_refused(parts):
+def test_parts_without_sequences_are_refused(parts):
     with pytest.raises(InputError, match="gradient_accumulation_steps"):
         load_task("mrpc").override({"gradient_accumulation_steps": parts})

@@ -15,7 +15,7 @@ from components.models.heads.head import build_head
 from components.spec.registry import load_task
 from components.training import trainer
 from components.training.loop import fit
-from tests.tiny_training import every_step, random_rows
+from tests.tiny_training import every_step, random_sequences
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
@@ -25,7 +25,7 @@ def test_a_step_moves_every_weight(tiny_encoder, tmp_path, precision):
     model = trainer.build_model(build_head(task.head), resolve(tiny_encoder), task.hyperparameters)
     before = [variable.numpy() for variable in model.trainable_variables]
     with rewritten_to(precision):
-        fit(model, task.head, random_rows(48), task.hyperparameters, str(tmp_path), precision)
+        fit(model, task.head, random_sequences(48), task.hyperparameters, str(tmp_path), precision)
     for variable, old in zip(model.trainable_variables, before):
         assert np.isfinite(variable.numpy()).all()
         if "pooler" not in variable.name:  # The pair head does not look at it.

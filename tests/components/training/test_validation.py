@@ -1,4 +1,4 @@
-"""Held-out rows: who they are, what they decide, and that a cut-off training decides the same."""
+"""Held-out examples: which they are, what they decide, and that a cut-off training decides the same."""
 
 import types
 
@@ -10,15 +10,15 @@ from components.common.errors import InputError
 from components.models.heads.head import build_head
 from components.spec.registry import load_task
 from components.training.batching import training_sequences
-from tests.tiny_training import digest, every_step, random_rows, train
+from tests.tiny_training import digest, every_step, random_sequences, train
 
 SETTINGS = {"validation_fraction": "0.3", "epochs": "5", "head_learning_rate": "1e-2"}
 
 
 @pytest.fixture(scope="module")
 def held_out() -> tf.data.Dataset:
-    """With the other label for each row that is trained on: the more is learned, the higher the loss."""
-    return random_rows().map(lambda inputs, label: (inputs, 1 - label))
+    """Each trained example has the other label: the more is learned, the higher the loss."""
+    return random_sequences().map(lambda inputs, label: (inputs, 1 - label))
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_the_best_weights_are_kept(tiny_encoder, held_out, losses, tmp_path):
 
 
 def mean_loss(model, rows: tf.data.Dataset) -> float:
-    """Row by row, without batches, padding or weights."""
+    """Sequence by sequence, without batches, padding or weights."""
     head = build_head(load_task("mrpc").head)
     losses = [
         float(
@@ -123,7 +123,7 @@ def examples(count: int) -> tf.data.Dataset:
     )
 
 
-def test_rows_are_held_out_by_their_last_text():
+def test_examples_are_held_out_by_their_last_text():
     vocabulary = types.SimpleNamespace(id_of={"[CLS]": 2, "[SEP]": 3}.__getitem__)
     head = build_head(load_task("mrpc").head)
 
@@ -144,10 +144,10 @@ def test_rows_are_held_out_by_their_last_text():
 
 
 def test_nothing_held_out_is_refused(tiny_encoder):
-    with pytest.raises(InputError, match="holds out no row"):
-        train(tiny_encoder, held_out=random_rows().take(0), validation_fraction="0.001")
+    with pytest.raises(InputError, match="holds out no example"):
+        train(tiny_encoder, held_out=random_sequences().take(0), validation_fraction="0.001")
 
 
-def test_patience_needs_rows_to_look_at():
+def test_early_stopping_needs_held_out_examples():
     with pytest.raises(InputError, match="to stop early"):
         load_task("mrpc").override({"early_stopping_patience": "2"})

@@ -27,7 +27,7 @@ from tests.two_devices import build, states_in_training
 
 @pytest.fixture(scope="module")
 def encoder(tiny_encoder, tmp_path_factory) -> str:
-    """Without dropout, whose masks fall on other rows where there are more devices."""
+    """Without dropout, whose masks fall on other sequences where there are more devices."""
     words = pathlib.Path(resolve(tiny_encoder).vocab_file).read_text().split("\n")[:-1]
     path = str(tmp_path_factory.mktemp("no_dropout") / "encoder")
     return write_tiny_encoder(path, words, dropout=0.0)
@@ -44,7 +44,7 @@ def two_devices(encoder, tiny_encoder, tmp_path_factory) -> pathlib.Path:
 
 
 def test_two_devices_end_as_one_does(encoder, two_devices):
-    """The last batch of 10 rows too, of which each device takes 5."""
+    """The last batch of 10 sequences too, of which each device takes 5."""
     alone = [v.numpy() for v in train(encoder, dropout="0").trainable_variables]
     for parts in (1, 2):
         together = np.load(two_devices / f"weights-{parts}.npz")

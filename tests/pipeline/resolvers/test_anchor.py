@@ -104,7 +104,7 @@ def test_a_repeated_run_has_the_anchor_it_had_before(runs):
 
 
 def test_an_older_candidate_is_held_against_what_was_blessed_since(runs):
-    """As when its settings come back, or it was refused once by a floor that is lower now."""
+    """As when its settings come back, or it was refused once by a bound that is lower now."""
     runs.evaluated(1, against=0, found=[], blessed=0)
     runs.evaluated(3, against=0, found=[])
     assert runs.anchor_of(1) == [3]
@@ -128,16 +128,16 @@ def test_what_moves_the_anchor(found, moves):
 
 
 def nights(decay: float, count: int, anchored: bool) -> tuple[float, float]:
-    """A new model every night, on the 1,725 rows of MRPC's test split, in 200 histories.
+    """A new model every night, on the 1,725 examples of MRPC's test split, in 200 histories.
 
     Args:
       decay: by how much each night's models are worse than those of the night before.
 
     Returns:
-      The share of models refused, and how far what is served is from the first model at the end.
+      The fraction of models refused, and how far what is served is from the first model at the end.
     """
     generator = np.random.default_rng(0)
-    # Of a change, where one row in ten tells two models apart; each model has half of the variance.
+    # Of a change, where one example in ten tells two models apart; each model has half of the variance.
     error = np.sqrt(0.1 / 1725)
     refused, served = 0, []
     for _ in range(200):
@@ -166,5 +166,5 @@ def test_a_slow_decay_is_stopped():
 
 
 def test_equal_models_are_not_refused_much_more_often_for_the_anchor():
-    share, _ = nights(decay=0.0, count=100, anchored=True)
-    assert share < 0.05
+    fraction, _ = nights(decay=0.0, count=100, anchored=True)
+    assert fraction < 0.05

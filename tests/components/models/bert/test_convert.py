@@ -82,12 +82,12 @@ def write_checkpoint(
 
 
 def reference(tensors, config, ids, types) -> tuple[np.ndarray, np.ndarray]:
-    """BERT on one row without padding, one head at a time, in float64.
+    """BERT on one sequence without padding, one head at a time, in float64.
 
     Args:
       tensors: by Hugging Face's names.
       config: config.json.
-      ids: word pieces [T].
+      ids: tokens [T].
       types: segments [T].
 
     Returns:
@@ -125,7 +125,7 @@ def reference(tensors, config, ids, types) -> tuple[np.ndarray, np.ndarray]:
 
 
 def assert_equals_reference(path, tensors, config, rows, tolerance=1e-4):
-    """Every row of `rows` (ids, types) alone and padded to the longest one."""
+    """Every sequence of `rows` (ids, types) alone and padded to the longest one."""
     model = tensorflow_hub.load(path)
     longest = max(len(ids) for ids, _ in rows)
     padded = np.zeros([3, len(rows), longest], np.int32)

@@ -29,7 +29,7 @@ def layer(loaded):
 
 
 def rows(*lengths: int, padded_to: int, seed: int = 0) -> dict[str, tf.Tensor]:
-    """Rows of random ids, half of each of type 1, padded with id 0."""
+    """Sequences of random ids, half of each of type 1, padded with id 0."""
     rng = np.random.default_rng(seed)
     shape = (len(lengths), padded_to)
     mask = np.arange(padded_to) < np.array(lengths)[:, None]

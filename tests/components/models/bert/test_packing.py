@@ -13,7 +13,7 @@ ids = st.lists(st.integers(4, 9), max_size=12)
 
 
 def trimmed(first: list[int], second: list[int], budget: int) -> tuple[list[int], list[int]]:
-    """The longer one loses its last piece, and the second one where both are as long."""
+    """The longer one loses its last token, and the second one where both are as long."""
     first, second = list(first), list(second)
     while len(first) + len(second) > budget:
         (first if len(first) > len(second) else second).pop()

@@ -6,7 +6,7 @@ import math
 def windows_of(
     question: list, context: list, max_length: int, stride: int
 ) -> list[tuple[int, int]]:
-    """(start, length) in the context's word pieces of each window."""
+    """(start, length) in the context's tokens, of each window."""
     room = max_length - 3 - len(question)
     windows = [(0, min(room, len(context)))]
     while sum(windows[-1]) < len(context):
@@ -28,11 +28,11 @@ def best_answers(
 
     Args:
       context: UTF-8.
-      offsets: where each word piece of the context begins and ends, in bytes.
+      offsets: where each token of the context begins and ends, in bytes.
       windows: of `windows_of`.
-      logits: of each window, (start, end) of each position of its row.
-      first_position: where in a row the context begins.
-      max_answer_length: word pieces.
+      logits: of each window, (start, end) of each of its positions.
+      first_position: where in a window the context begins.
+      max_answer_length: tokens.
       n_best: how many spans compete.
     """
     scores: dict[tuple[int, int], float] = {}

@@ -63,7 +63,7 @@ def targets_of(vocabulary, context: str, answer: str, start: int) -> tuple[int, 
 
 
 class FromIds:
-    """Logits that a row's own ids and positions fix, so that windows differ on what they share."""
+    """Logits that a window's own ids and positions fix, so that windows differ on what they share."""
 
     def __init__(self, seed: int):
         self._seed = seed
@@ -116,7 +116,7 @@ def test_answers_equal_the_reference(vocabulary, pairs, seed):
 
 @settings(max_examples=60, deadline=None)
 @given(context=TEXT)
-@example(context="ß")  # two pieces, s and s, of which the second covers nothing
+@example(context="ß")  # two tokens, s and s, of which the second covers nothing
 def test_offsets_never_cut_a_character(vocabulary, context):
     features = features_of(vocabulary, [""], [context])
     raw = context.encode()
@@ -170,7 +170,7 @@ def test_the_answer_is_the_one_that_the_logits_name(vocabulary):
         ("مرحبا بالعالم", "بالعالم", "بالعالم"),
     ],
 )
-def test_targets_are_the_answers_word_pieces(vocabulary, context, answer, wanted):
+def test_targets_are_the_answers_tokens(vocabulary, context, answer, wanted):
     first, last = targets_of(vocabulary, context, answer, context.index(answer))
     features = features_of(vocabulary, [""], [context])
     start, end = features["context_starts"][0, first], features["context_ends"][0, last]
@@ -181,11 +181,11 @@ def test_targets_are_the_answers_word_pieces(vocabulary, context, answer, wanted
     ("context", "answer", "start"),
     [("the cat", "he", 1), ("of the", "th", 3)],
 )
-def test_an_answer_inside_a_word_piece_is_not_trained_on(vocabulary, context, answer, start):
+def test_an_answer_inside_a_token_is_not_trained_on(vocabulary, context, answer, start):
     assert targets_of(vocabulary, context, answer, start) == (-1, -1)
 
 
-def test_training_rows_point_at_the_answer_or_at_cls(vocabulary):
+def test_training_windows_point_at_the_answer_or_at_cls(vocabulary):
     context = " ".join(["the cat sat on a mat ,"] * 8)
     features = features_of(vocabulary, ["who sat"] * 2, [context] * 2)
     features |= {
