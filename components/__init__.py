@@ -2,7 +2,7 @@
 
 The rooms, in the order in which data meets them; each imports only from those above it:
 
-    common         errors, files, JSON, settings as text
+    common         errors, files, locks, hashes of code, JSON, settings as text
     spec           what a task is made of, as values without TensorFlow
     models         the BERT encoder, and the heads that make answers of its output
     data           official files or the user's own -> checked TFRecords; the gates on data
