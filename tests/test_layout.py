@@ -76,6 +76,18 @@ def test_pipeline_touches_no_tensor():
         assert not tops(path) & {"tensorflow", "tensorflow_text"}, path.relative_to(ROOT)
 
 
+def test_imports_stand_at_the_top():
+    """But for the few of what takes seconds to import, each with its reason beside it."""
+    hidden = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for top in ("components", "pipeline")
+        for path in modules(top)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom) and node.col_offset
+    ]
+    assert len(hidden) < 15, hidden
+
+
 @pytest.mark.parametrize("top", ["components", "pipeline"])
 def test_no_room_is_crowded_and_each_says_what_lives_in_it(top):
     for package in {path.parent for path in modules(top)}:

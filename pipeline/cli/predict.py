@@ -13,7 +13,6 @@ Exit codes: 0 every example is answered; 2 bad input or usage.
 import argparse
 import contextlib
 import json
-import math
 import os
 import sys
 import time
@@ -21,7 +20,6 @@ from collections.abc import Iterable
 
 from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
-from components.serving import versions
 from components.serving.request_examples import Texts, batches, read_texts
 from pipeline.cli.arguments import pushed_version
 
@@ -38,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
             with quiet_stderr():
                 _write(_load(version).answers([_named(options.text)]))
         elif options.score:
-            print(json.dumps(score(version, options.score), allow_nan=False))
+            _score(version, options.score)
         else:
             _answer_file(version, options.file)
     except InputError as error:
@@ -72,51 +70,14 @@ def _load(version: str):
     return PushedModel(version)
 
 
-def score(version: str, file: str) -> dict:
-    """Scores a version on a labelled file, with the gate's metrics.
-
-    Returns:
-      {"examples": how many, metric: {"value", "lower", "upper"}}; None where so few examples do not
-      determine the value or the bound.
-    """
-    from components.data.readers.reader import reader_of
-    from components.evaluation import estimators
-    from components.spec.registry import load_task
-
-    task = load_task(_task_name(version))
-    try:
-        examples = [example for _, example in reader_of(task.data).read_file(file, task.head)]
-    except OSError as error:
-        raise _unreadable(file, error) from None
-    judged = {m.name: (m, estimators.of_path(m.estimator)) for m in task.metrics if m.estimator}
-    sums = {name: estimator.empty() for name, (_, estimator) in judged.items()}
+def _score(version: str, file: str) -> None:
+    # It takes seconds to import, so bad arguments are reported before.
     with quiet_stderr():
-        model = _load(version)
+        from components.serving.scoring import score
     progress = _Progress()
-    for start in range(0, len(examples), _BATCH_SIZE):
-        some = examples[start : start + _BATCH_SIZE]
-        texts = [{name: example[name] for name in model.names} for example in some]
-        predictions = model.outputs(texts)[task.head.prediction_key]
-        for index, example in enumerate(some):
-            label = estimators.as_label(example[task.head.label_key])
-            for name, (metric, estimator) in judged.items():
-                said = predictions[index : index + 1]
-                sums[name] += estimator.outcome(label, said, None, metric.class_id)
-        progress.add(len(some))
+    scores = score(version, file, progress)
     progress.end()
-    scores = {}
-    for name, (_, estimator) in judged.items():
-        interval = estimator.interval(sums[name], task.confidence)
-        found = {"value": estimator.value(sums[name]), **interval._asdict()}
-        scores[name] = {key: None if math.isnan(v) else v for key, v in found.items()}
-    return {"examples": len(examples), **scores}
-
-
-def _task_name(version: str) -> str:
-    card = versions.read(f"{version}/{versions.CARD}")
-    if not card:
-        raise InputError(f"{version}/{versions.CARD} is missing: it names the task of the model.")
-    return card["task"]
+    print(json.dumps(scores, allow_nan=False))
 
 
 def _unreadable(file: str, error: OSError) -> InputError:

@@ -8,12 +8,10 @@ import sys
 
 from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
-from components.spec.task import Task
 from pipeline.cli.arguments import parser_of_runs
 from pipeline.runs.history import read_records
 from pipeline.runs.metadata import metadata_file, read_run, run_numbered
 from pipeline.runs.results import task_of
-from pipeline.runs.run import Run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,32 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
             run = read_run(file, record.run_id)
 
             # These imports take seconds, so bad arguments are reported before them.
-            from pipeline.report.page import write_report
+            from pipeline.report.page import compared, write_report
 
-            report = write_report(record, run, options.output, _compared(task_of(record), run))
+            report = write_report(record, run, options.output, compared(task_of(record), run))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(report)
     return 0
-
-
-def _compared(task: Task, run: Run) -> list | None:
-    """Answers the split again with both models; None where the Evaluator did not end well."""
-    if not run.evaluation:
-        return None
-    from tfx.utils import path_utils
-
-    from components.evaluation.comparison import compare
-
-    evaluator = run.stages["Evaluator"]
-    (model,) = evaluator.inputs["model"]
-    baselines = [
-        path_utils.serving_model_path(b.uri) for b in evaluator.inputs.get("baseline_model", [])
-    ]
-    return compare(
-        task.head,
-        run.judged_files,
-        path_utils.serving_model_path(model.uri),
-        *(baselines or [None]),
-    )

@@ -11,14 +11,13 @@ condition is not met, or since the gate refused the model to push; 2 bad input o
 
 import argparse
 import os
-import pathlib
 import sys
 import traceback
 from typing import Any
 
 from components.common.errors import InputError
-from pipeline.orchestrators.graph import config_from_json, read_graph
-from pipeline.runs.exit_codes import BAD_INPUT, FAULT, SKIPPED
+from pipeline.orchestrators.graph import read_graph
+from pipeline.runs.exit_codes import BAD_INPUT, FAULT
 from pipeline.runs.run_lock import only_run_in
 from pipeline.runs.terminal import Terminal
 
@@ -71,36 +70,11 @@ _STAGES_ON_GPU = ("Trainer", "Evaluator")
 
 
 def _launch(graph: dict[str, Any], node_id: str, terminal: Terminal) -> int:
-    """Runs the stage unless it has already succeeded in this run, and returns the exit code."""
     if node_id not in _STAGES_ON_GPU:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    from google.protobuf import json_format
-    from tfx.proto.orchestration import pipeline_pb2
+    from pipeline.orchestrators.launch import launch
 
-    from pipeline.runs.metadata import read_run
-    from pipeline.runs.results import read_record
-    from pipeline.runs.stages import close_run, note_stage, run_stage
-
-    with open(graph["ir"]) as file:
-        pipeline = json_format.Parse(file.read(), pipeline_pb2.Pipeline())
-    config = config_from_json(graph["config"])
-    record = read_record(pathlib.Path(graph["record"]))
-    before = read_run(config.metadata_file, record.run_id).stages.get(node_id)
-    if before and before.succeeded:
-        terminal.say(
-            "  It has already succeeded in this run and is not run again. To take up changed data, "
-            "code or settings, compile the run again (clear the task that compiles as well)."
-        )
-        if record.stages[node_id].state != "complete":  # it was killed before it noted this
-            record = note_stage(record, config, node_id, before)
-    else:
-        record = run_stage(record, config, pipeline, node_id, terminal)
-    if record.stages[node_id].state == "skipped":
-        terminal.say("skipped: the condition under which it runs is not met")
-        return SKIPPED
-    if node_id != "Pusher":
-        return 0
-    return SKIPPED if close_run(record, config, terminal).is_refused else 0
+    return launch(graph, node_id, terminal)
 
 
 if __name__ == "__main__":

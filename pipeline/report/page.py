@@ -8,10 +8,13 @@ import pathlib
 from collections.abc import Sequence
 
 import jinja2
+from tfx.utils import path_utils
 
 from components.common.files import write_atomic
 from components.data.drift_gate import Distance
+from components.evaluation.comparison import ComparedExample, compare
 from components.evaluation.tensorboard import write_evaluation
+from components.spec.task import Task
 from pipeline.config import PipelineConfig
 from pipeline.report.charts import Chart
 from pipeline.report.data import FeatureCount, anomalies, distances, feature_counts
@@ -71,7 +74,9 @@ def report_at_end(record: RunRecord, config: PipelineConfig) -> str | None:
         return None
 
 
-def write_report(record: RunRecord, run: Run, output: str, compared: Sequence | None = None) -> str:
+def write_report(
+    record: RunRecord, run: Run, output: str, compared: Sequence[ComparedExample] | None = None
+) -> str:
     """Writes `OUTPUT/reports/TASK-NUMBER.html` and returns its path.
 
     Args:
@@ -93,6 +98,23 @@ def write_report(record: RunRecord, run: Run, output: str, compared: Sequence | 
     file = pathlib.Path(output, "reports", f"{record.task}-{record.number}.html").absolute()
     write_atomic(file, page)
     return str(file)
+
+
+def compared(task: Task, run: Run) -> list[ComparedExample] | None:
+    """Answers the split again with both models; None where the Evaluator did not end well."""
+    if not run.evaluation:
+        return None
+    evaluator = run.stages["Evaluator"]
+    (model,) = evaluator.inputs["model"]
+    baselines = [
+        path_utils.serving_model_path(b.uri) for b in evaluator.inputs.get("baseline_model", [])
+    ]
+    return compare(
+        task.head,
+        run.judged_files,
+        path_utils.serving_model_path(model.uri),
+        *(baselines or [None]),
+    )
 
 
 def render(**facts) -> str:

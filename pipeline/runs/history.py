@@ -5,6 +5,7 @@ import datetime
 import pathlib
 
 from components.common.errors import InputError
+from components.serving import versions
 from components.spec.task import Task
 from pipeline.runs.exit_codes import FAULT, PUSHED, REFUSED
 from pipeline.runs.metadata import metadata_file, read_run, run_ids
@@ -138,6 +139,4 @@ def _judged(record: RunRecord, run: Run) -> RunRecord:
 
 def _pushed_by(run: Run) -> bool:
     """Whether this run, and no earlier one, pushed the version; true where the version is gone."""
-    from components.serving import versions  # seconds of imports
-
     return versions.read(f"{run.pushed_to}/{versions.RECORD}").get("run", run.run_id) == run.run_id
