@@ -121,8 +121,8 @@ def test_another_encoder_starts_anew(runs):
 @pytest.mark.parametrize("name", task_names())
 def test_every_text_of_every_task_is_compared(name):
     file = SCHEMA_DIRECTORY / f"{name}.pbtxt"
-    schema = comparators(text_format.Parse(file.read_text(), schema_pb2.Schema()))
     texts = load_task(name).head.text_features
+    schema = comparators(text_format.Parse(file.read_text(), schema_pb2.Schema()), texts)
     kinds = ("n_tokens", "n_unknown_tokens", "ids$ragged_values")
     made = {f"{text}_{kind}" for text in texts for kind in kinds}
     assert made == {feature.name for feature in schema.feature} - {"label"}
