@@ -9,13 +9,13 @@ import pathlib
 # TFMA exports these in some versions, in others only once tfx.components is imported.
 from tensorflow_model_analysis.proto import config_pb2
 
+from components.common.code_hash import code_sha256
 from components.common.errors import InputError
 from components.common.serialization import to_json
 from components.evaluation.paired import JUDGED, LOWER, UPPER
 from components.evaluation.slices import SLICES, values_of_slice
 from components.spec.metrics import Metric, Threshold
 from components.spec.task import Task
-from pipeline.fingerprint import code_sha256
 
 SIGNATURE = "serve_examples"
 # The module in which TFX's Evaluator finds the extractor that adds the slices to the examples.

@@ -3,12 +3,12 @@ import json
 
 import pytest
 
+from components.common.code_hash import code_sha256
 from components.common.errors import InputError
 from components.data.tfrecords import write_records
 from components.spec.metrics import SliceBound, Threshold
 from components.spec.registry import load_task
 from pipeline.eval_config import check_slice_examples, eval_config
-from pipeline.fingerprint import code_sha256
 
 
 def test_thresholds_bind_to_the_whole_split_only():
