@@ -62,7 +62,7 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     from components.models.bert.hub import resolve
     from pipeline.local_config import local_config
     from pipeline.pipeline import compile_pipeline
-    from pipeline.runs.results import record_file
+    from pipeline.runs.record import record_file
     from pipeline.runs.stages import begin_run, close_run, node_ids, run_stage
     from pipeline.runs.summary import print_heading
 

@@ -16,7 +16,7 @@ import time
 
 from benchmarks.places import RESULTS, ROOT
 from components.spec.registry import load_task
-from pipeline.runs.results import from_json
+from pipeline.runs.record import from_json
 
 # The names of the settings that bound a loss against the baseline end in these.
 _CHANGES = ("_drop", "_increase")

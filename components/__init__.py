@@ -1,6 +1,6 @@
 """The work inside the stages. Nothing here knows which orchestrator runs it.
 
-The rooms, in the order in which data meets them; each imports only from those above it:
+The rooms; each imports only from those above it:
 
     common         errors, files, locks, hashes of code, JSON, settings as text
     spec           what a task is made of, as values without TensorFlow

@@ -8,12 +8,11 @@ Beam's choice: its default runner downloads a program.
 
 import argparse
 import dataclasses
-import difflib
 import pathlib
 import socket
 from collections.abc import Sequence
 
-from components.common.errors import InputError
+from components.common.errors import InputError, did_you_mean
 
 _SETUP_FILE = pathlib.Path(__file__).resolve().parent.parent / "setup.py"
 _CONNECT_SECONDS = 5
@@ -72,8 +71,7 @@ def beam_arguments(profile: str, assignments: Sequence[str]) -> tuple[str, ...]:
       InputError: an unknown profile or option, one that is missing, or no job server at job_endpoint.
     """
     if profile not in PROFILES:
-        near = difflib.get_close_matches(profile, PROFILES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(profile, PROFILES)
         raise InputError(
             f"There is no Beam profile {profile!r}.{hint} There are: {', '.join(PROFILES)}."
         )
@@ -108,8 +106,7 @@ def _refuse_unknown(given: dict[str, str]) -> None:
     options = {o.removeprefix("--") for o in parser._option_string_actions}
     for name in given:
         if name not in options:
-            near = difflib.get_close_matches(name, options, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, options)
             raise InputError(f"--beam-arg {name}: Beam has no such option.{hint}")
 
 

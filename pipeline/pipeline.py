@@ -35,7 +35,7 @@ from components.serving.served_model import ServedModel
 from components.serving.serving_check import ServingCheck
 from components.spec.task import Task
 from pipeline.config import PipelineConfig
-from pipeline.eval_config import EXTRACTORS, check_slice_examples, eval_config
+from pipeline.eval_config import EXTRACTORS, SIGNATURE, check_slice_examples, eval_config
 from pipeline.fingerprint import stage_code
 from pipeline.model_card_facts import card_facts
 from pipeline.resolvers.anchor import Anchor
@@ -198,7 +198,7 @@ def _model_server(config: PipelineConfig, examples, trainer) -> InfraValidator:
         ),
         request_spec=infra_validator_pb2.RequestSpec(
             tensorflow_serving=infra_validator_pb2.TensorFlowServingRequestSpec(
-                signature_names=["serve_examples"]
+                signature_names=[SIGNATURE]
             ),
             split_name=config.eval_split,
             num_examples=16,

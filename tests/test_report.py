@@ -24,7 +24,7 @@ from pipeline.report.evaluation import Bar, SliceGroup, slice_groups
 from pipeline.report.page import Drawn, example_groups, render, write_report
 from pipeline.runs.history import record_of
 from pipeline.runs.metadata import metadata_file, read_runs, run_numbered
-from pipeline.runs.results import Change, Measured, Sliced
+from pipeline.runs.record import Change, Measured, Sliced
 from tests.conftest import Project
 
 HOSTILE = (

@@ -1,10 +1,9 @@
 """Settings as text: what `--set NAME=VALUE` gives, and what is said of a bad one."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.common.errors import InputError
+from components.common.errors import InputError, did_you_mean
 
 
 def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
@@ -29,8 +28,7 @@ def read_setting(name: str, text: str, known: Mapping[str, Any]) -> Any:
       InputError: there is no such setting, or the text does not read as that type.
     """
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, known)
         raise InputError(
             f"--set {name}={text}: there is no setting {name!r}.{hint} "
             f"The settings are: {', '.join(known)}."

@@ -19,7 +19,11 @@ class Executor(executor.Executor):
     """
 
     def Do(self, input_dict, output_dict, exec_properties):
-        """Pushes a blessed model; TFX calls it."""
+        """Pushes a model that the Evaluator and ServingCheck have blessed; TFX calls it.
+
+        The one blesses by the thresholds in `pipeline/eval_config.py`, the other by what
+        `serving_check.py` asks.
+        """
         pushed = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.PUSHED_MODEL_KEY]
         )

@@ -1,10 +1,9 @@
 """The tasks by name: one module each in `components/tasks`, so that there is no list to keep."""
 
-import difflib
 import importlib
 import pathlib
 
-from components.common.errors import InputError
+from components.common.errors import InputError, did_you_mean
 from components.spec.task import Task
 
 _TASKS = pathlib.Path(__file__).resolve().parents[1] / "tasks"
@@ -23,7 +22,6 @@ def load_task(name: str) -> Task:
     """
     names = task_names()
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, names)
         raise InputError(f"There is no task {name!r}.{hint} The tasks are: {', '.join(names)}.")
     return importlib.import_module(f"components.tasks.{name}").TASK

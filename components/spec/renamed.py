@@ -1,4 +1,4 @@
-"""Settings that were renamed: their old names are understood for one more release."""
+"""Settings that were renamed: `--set` answers an old name with the new one, old runs are read."""
 
 from collections.abc import Mapping
 

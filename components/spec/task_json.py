@@ -1,10 +1,9 @@
 """A task as JSON, from which the same model is trained as from the value in Python."""
 
-import difflib
 import json
 from typing import Any
 
-from components.common.errors import InputError
+from components.common.errors import InputError, did_you_mean
 from components.common.serialization import from_plain, to_json
 from components.spec.heads import KINDS, HeadConfig
 from components.spec.hyperparameters import Hyperparameters
@@ -46,8 +45,7 @@ def hyperparameters_from_json(head: HeadConfig, text: str) -> Hyperparameters:
 def _head(value: Any, source: str) -> HeadConfig:
     kind = value.get("kind") if isinstance(value, dict) else None
     if kind not in KINDS:
-        near = difflib.get_close_matches(str(kind), KINDS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(str(kind), KINDS)
         raise InputError(
             f"{source}: there is no kind {kind!r}.{hint} The kinds are: {', '.join(KINDS)}."
         )

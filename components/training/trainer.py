@@ -39,7 +39,7 @@ def run_fn(fn_args) -> None:
     Args:
       fn_args: TFX's FnArgs; its custom_config holds `head`, `encoder` and `hyperparameters`, as JSON,
         the hash of the `code`, the folder for `checkpoints` ("" for none), and `warm_start` ("" or what
-        `pipeline.config.pushed_model` returns).
+        `pipeline.local_config.pushed_model` returns).
     """
     job = {name: getattr(fn_args, name) for name in _JOB}
     config = fn_args.custom_config

@@ -1,10 +1,12 @@
 """Starts a command: python -m pipeline.cli NAME ...; without a name it lists the commands."""
 
 import ast
-import difflib
 import importlib
 import pathlib
 import sys
+
+from components.common.errors import did_you_mean
+from pipeline.runs.exit_codes import BAD_INPUT
 
 _NO_COMMANDS = ("__init__", "__main__", "arguments")
 
@@ -19,13 +21,12 @@ def main() -> int:
             print(f"  {command:<10} {summary}")
         return 0
     if name not in commands:
-        near = difflib.get_close_matches(name, commands, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, commands)
         print(
             f"error: there is no command {name!r}.{hint} There are: {', '.join(commands)}.",
             file=sys.stderr,
         )
-        return 2
+        return BAD_INPUT
     return importlib.import_module(f"pipeline.cli.{name}").main(arguments)
 
 

@@ -22,6 +22,7 @@ from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
 from pipeline.beam import beam_arguments
 from pipeline.cli.arguments import add_beam_arguments, pushed_version
+from pipeline.runs.exit_codes import BAD_INPUT
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,9 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
             refused = run(version, options.files, options.output, beam_args)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return BAD_INPUT
     if refused:
-        print(f"some rows were refused: see {options.output}/*.errors.jsonl", file=sys.stderr)
+        print(f"some examples were refused: see {options.output}/*.errors.jsonl", file=sys.stderr)
     return 0
 
 

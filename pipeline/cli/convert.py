@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from components.common.errors import InputError
 from components.models.bert.convert import convert
+from pipeline.runs.exit_codes import BAD_INPUT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,6 +24,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         conversion = convert(options.checkpoint_dir, options.output_dir)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return BAD_INPUT
     print(json.dumps(dataclasses.asdict(conversion), indent=2))
     return 0

@@ -11,6 +11,7 @@ import sys
 from components.common.errors import InputError
 from components.models.bert.hub import resolve
 from components.models.bert.presets import DEFAULT_ENCODER
+from pipeline.runs.exit_codes import BAD_INPUT
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,6 +28,6 @@ def main(arguments: list[str] | None = None) -> int:
         encoder = resolve(options.handle)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return BAD_INPUT
     print(json.dumps(dataclasses.asdict(encoder), indent=2))
     return 0

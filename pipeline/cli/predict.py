@@ -22,6 +22,7 @@ from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
 from components.serving.request_examples import Texts, batches, read_texts
 from pipeline.cli.arguments import pushed_version
+from pipeline.runs.exit_codes import BAD_INPUT
 
 _BATCH_SIZE = 32
 _PROGRESS_SECONDS = 5
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
             _answer_file(version, options.file)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return BAD_INPUT
     except BrokenPipeError:  # the reader of the answers has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

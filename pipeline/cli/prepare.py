@@ -16,6 +16,7 @@ from components.data.prepare import official_files, own_files, prepare
 from components.data.readers.reader import has_alignment, reader_of
 from components.spec.data_source import SPLITS
 from components.spec.registry import load_task, task_names
+from pipeline.runs.exit_codes import BAD_INPUT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         return 0
     print(f"error: {problem}", file=sys.stderr)
-    return 2
+    return BAD_INPUT
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

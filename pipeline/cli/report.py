@@ -9,9 +9,10 @@ import sys
 from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
 from pipeline.cli.arguments import parser_of_runs
+from pipeline.runs.exit_codes import BAD_INPUT
 from pipeline.runs.history import read_records
 from pipeline.runs.metadata import metadata_file, read_run, run_numbered
-from pipeline.runs.results import task_of
+from pipeline.runs.record import task_of
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,6 +34,6 @@ def main(arguments: list[str] | None = None) -> int:
             report = write_report(record, run, options.output, compared(task_of(record), run))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return BAD_INPUT
     print(report)
     return 0

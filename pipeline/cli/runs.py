@@ -17,9 +17,10 @@ from rich.table import Table
 from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
 from pipeline.cli.arguments import parser_of_runs
+from pipeline.runs.exit_codes import BAD_INPUT
 from pipeline.runs.history import read_records
 from pipeline.runs.metadata import run_numbered
-from pipeline.runs.results import RunRecord, to_json
+from pipeline.runs.record import RunRecord, to_json
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
                 table = _all(runs)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return BAD_INPUT
     if table is None:
         print(to_json(runs), end="")
         return 0

@@ -32,6 +32,7 @@ from components.models.bert.presets import DEFAULT_ENCODER
 from components.spec.registry import load_task
 from components.spec.task import Task
 from pipeline.fingerprint import stage_code
+from pipeline.runs.exit_codes import BAD_INPUT
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
             results = sweep(tasks, files, encoder, code, finished)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return BAD_INPUT
     print(report(results))
     return 0
 

@@ -20,6 +20,7 @@ from components.common.stderr_filter import quiet_stderr
 from components.serving import versions
 from components.spec.registry import load_task, task_names
 from components.spec.task import Task
+from pipeline.runs.exit_codes import BAD_INPUT
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
             _act(options, load_task(options.task))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return BAD_INPUT
     return 0
 
 

@@ -16,7 +16,7 @@ from pipeline.config import PipelineConfig
 from pipeline.local_config import local_config
 from pipeline.orchestrators.graph import config_to_json, describe, edges, read_graph
 from pipeline.pipeline import compile_pipeline
-from pipeline.runs.results import record_file
+from pipeline.runs.record import record_file
 from pipeline.runs.stages import begin_run
 
 

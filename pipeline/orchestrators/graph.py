@@ -11,7 +11,7 @@
 
 The graph of one run holds in addition:
 
-    {"run_id": of TFX, "record": file of the run's record, see pipeline/runs/results.py,
+    {"run_id": of TFX, "record": file of the run's record, see pipeline/runs/record.py,
      "ir": file of the compiled pipeline, "config": PipelineConfig}
 """
 

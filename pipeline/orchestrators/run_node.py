@@ -72,9 +72,9 @@ _STAGES_ON_GPU = ("Trainer", "Evaluator")
 def _launch(graph: dict[str, Any], node_id: str, terminal: Terminal) -> int:
     if node_id not in _STAGES_ON_GPU:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    from pipeline.orchestrators.launch import launch
+    from pipeline.orchestrators.airflow_stage import run_compiled_stage
 
-    return launch(graph, node_id, terminal)
+    return run_compiled_stage(graph, node_id, terminal)
 
 
 if __name__ == "__main__":

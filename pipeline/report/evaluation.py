@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from components.evaluation.tfma_results import overall_plots
 from pipeline.report.charts import Chart, line_chart
-from pipeline.runs.results import Measured, Sliced
+from pipeline.runs.record import Measured, Sliced
 
 
 @dataclasses.dataclass(frozen=True)

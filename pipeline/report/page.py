@@ -26,7 +26,7 @@ from pipeline.report.evaluation import (
 )
 from pipeline.report.training import training_charts
 from pipeline.runs.metadata import read_run
-from pipeline.runs.results import RunRecord
+from pipeline.runs.record import RunRecord
 from pipeline.runs.run import Run
 
 _FOLDER = pathlib.Path(__file__).parent

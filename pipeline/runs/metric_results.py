@@ -7,7 +7,7 @@ from components.evaluation.intervals import Interval
 from components.evaluation.paired import JUDGED, LEAST_EXAMPLES, LOWER, UPPER
 from components.evaluation.tfma_results import SliceKey, metrics_by_slice, refusals
 from components.spec.task import Task
-from pipeline.runs.results import Change, Measured, Sliced
+from pipeline.runs.record import Change, Measured, Sliced
 
 
 def sliced(task: Task, evaluation: str) -> list[Sliced]:

@@ -13,12 +13,12 @@ from components.common.errors import InputError
 from pipeline.config import PipelineConfig
 from pipeline.report.page import report_at_end
 from pipeline.runs.exit_codes import BAD_INPUT, FAULT
-from pipeline.runs.history import stage_record, with_results
 from pipeline.runs.metadata import read_run, register_run
-from pipeline.runs.results import Data, EncoderName, Places, RunRecord, StageRecord, save
+from pipeline.runs.record import Data, EncoderName, Places, RunRecord, StageRecord, save
 from pipeline.runs.run import Stage
 from pipeline.runs.summary import print_summary
 from pipeline.runs.terminal import Terminal
+from pipeline.runs.verdict import stage_record, with_results
 
 
 def begin_run(
@@ -81,7 +81,7 @@ def run_stage(
     terminal.begin_stage(node)
     started = time.monotonic()
     try:
-        stage = launch(pipeline, node, config.metadata_file)
+        stage = launch_node(pipeline, node, config.metadata_file)
         record = note_stage(record, config, node, stage, time.monotonic() - started)
     except BaseException as error:
         save(_failed(record, node, error, time.monotonic() - started), config.root)
@@ -122,7 +122,7 @@ def close_run(record: RunRecord, config: PipelineConfig, terminal: Terminal) -> 
     return record
 
 
-def launch(pipeline: pipeline_pb2.Pipeline, node: str, metadata_file: str) -> Stage | None:
+def launch_node(pipeline: pipeline_pb2.Pipeline, node: str, metadata_file: str) -> Stage | None:
     """Runs one stage through TFX's launcher, as LocalDagRunner would.
 
     Returns:

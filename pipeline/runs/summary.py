@@ -10,7 +10,7 @@ from rich.table import Table
 from components.evaluation.intervals import Interval
 from components.evaluation.paired import LEAST_EXAMPLES
 from pipeline.config import PipelineConfig
-from pipeline.runs.results import Measured, RunRecord, task_of
+from pipeline.runs.record import Measured, RunRecord, task_of
 from pipeline.runs.terminal import Terminal
 
 

@@ -1,7 +1,6 @@
 """Finds the encoder that the user names by preset, TF Hub URL or path, and checks it."""
 
 import contextlib
-import difflib
 import hashlib
 import os
 import socket
@@ -15,7 +14,7 @@ import tensorflow as tf
 import tensorflow_hub
 
 from components.common.cache import cache_directory
-from components.common.errors import InputError
+from components.common.errors import InputError, did_you_mean
 from components.models.bert.inspection import content_sha256, first_line, remembered_facts
 from components.models.bert.presets import DEFAULT_ENCODER, PRESETS, Wheel, converted
 from components.spec.encoder import Encoder
@@ -95,8 +94,7 @@ def _not_found_message(handle: str, path: str) -> str:
         )
     if os.path.isdir(path) or "://" in path:
         return f"{handle} has no saved_model.pb. Pass the folder that has it directly inside."
-    near = difflib.get_close_matches(handle, PRESETS, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(handle, PRESETS)
     return (
         f"There is no encoder {handle!r}.{hint} Pass a TF Hub URL, the folder of a SavedModel, or "
         f"one of the presets: {', '.join(PRESETS)}."

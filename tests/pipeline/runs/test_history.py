@@ -14,7 +14,7 @@ import pytest
 from pipeline.cli.runs import main as list_runs
 from pipeline.runs.history import read_records, record_of
 from pipeline.runs.metadata import metadata_file, read_runs, register_run, run_ids
-from pipeline.runs.results import from_json, read_record, record_file, to_json
+from pipeline.runs.record import from_json, read_record, record_file, to_json
 
 
 @pytest.fixture

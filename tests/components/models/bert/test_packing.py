@@ -2,7 +2,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.models.bert.packing import pack_pair, pad
+from components.models.bert.packing import pack_pair, pack_single, pad
 from components.models.bert.tokenizer import Vocabulary
 
 CLS, SEP = 2, 3
@@ -32,6 +32,17 @@ def test_pack_pair_equals_the_rule_in_plain_python(pairs, max_length):
         a, b = trimmed(*pair, max_length - 3)
         assert row == [CLS, *a, SEP, *b, SEP]
         assert types == [0] * (len(a) + 2) + [1] * (len(b) + 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts=st.lists(ids, min_size=1, max_size=4), max_length=st.integers(3, 12))
+def test_pack_single_equals_the_rule_in_plain_python(texts, max_length):
+    tokens = tf.ragged.constant(texts, tf.int32, ragged_rank=1)
+    sequences = pack_single(tokens, VOCABULARY, max_length)
+    assert sequences["input_word_ids"].to_list() == [
+        [CLS, *text[: max_length - 2], SEP] for text in texts
+    ]
+    assert not sequences["input_type_ids"].flat_values.numpy().any()
 
 
 def test_padding_is_masked_and_of_type_0():

@@ -10,7 +10,7 @@ import pytest
 from components.common.errors import InputError
 from components.evaluation.intervals import ANYTHING, UNKNOWN, Interval
 from components.spec.registry import load_task
-from pipeline.runs.results import (
+from pipeline.runs.record import (
     Change,
     Data,
     EncoderName,

@@ -9,12 +9,12 @@ from tfx.proto.orchestration import pipeline_pb2
 from pipeline.orchestrators.graph import config_from_json
 from pipeline.runs.exit_codes import SKIPPED
 from pipeline.runs.metadata import read_run
-from pipeline.runs.results import read_record
+from pipeline.runs.record import read_record
 from pipeline.runs.stages import close_run, note_stage, run_stage
 from pipeline.runs.terminal import Terminal
 
 
-def launch(graph: dict[str, Any], node_id: str, terminal: Terminal) -> int:
+def run_compiled_stage(graph: dict[str, Any], node_id: str, terminal: Terminal) -> int:
     """Runs the stage unless it has already succeeded in this run, and returns the exit code."""
     with open(graph["ir"]) as file:
         pipeline = json_format.Parse(file.read(), pipeline_pb2.Pipeline())
