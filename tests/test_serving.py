@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.data.readers.reader import reader_of
 from components.models.bert.hub import resolve
 from components.models.bert.packing import pad
 from components.models.bert.tokenizer import Vocabulary
@@ -38,7 +39,10 @@ json.dump({"modules": [m for m in sys.modules if m.startswith(("components", "pi
 
 @pytest.fixture(scope="module")
 def eval_examples(project, first_run) -> list[dict]:
-    splits = load_task("mrpc").data.read_official(str(project.root / "samples" / "mrpc"))
+    task = load_task("mrpc")
+    splits = reader_of(task.data).read_official(
+        str(project.root / "samples" / "mrpc"), task.data, task.head
+    )
     return [row for _, row in splits["eval"]]
 
 

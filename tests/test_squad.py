@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from components.data.readers.reader import reader_of
 from components.evaluation.metrics.span_extraction import exact_match, f1
 from components.spec.registry import load_task
 from tests.conftest import stages
@@ -88,7 +89,10 @@ def ask(version, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(project) -> list[dict]:
-    splits = load_task("squad").data.read_official(str(project.root / "samples" / "squad"))
+    task = load_task("squad")
+    splits = reader_of(task.data).read_official(
+        str(project.root / "samples" / "squad"), task.data, task.head
+    )
     return [row for _, row in splits["eval"]]
 
 

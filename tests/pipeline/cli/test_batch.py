@@ -97,7 +97,7 @@ def test_a_job_that_was_killed_goes_on_and_answers_every_row_once(base, files, t
     assert code == 0, err
     assert out.startswith(f"{len(done)} of 5 shards are done\n")
     assert out.count("1,999 examples answered") == 5 - len(done)
-    assert "some rows were refused" in err
+    assert "some examples were refused" in err
     for number in range(5):
         check_whole(output, number)
         errors = (output / f"rows{number}.jsonl-00000-of-00001.errors.jsonl").read_text()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tokenizers import BertWordPieceTokenizer
 
 from components.common.errors import InputError
+from components.data.readers.reader import reader_of
 from components.models.bert.hub import resolve
 from components.models.bert.tokenizer import Vocabulary
 from components.spec.registry import load_task
@@ -81,7 +82,8 @@ def test_ids_are_the_librarys_on_edges(both, text):
 
 @pytest.mark.skipif(not HAS_MRPC, reason="the official MRPC files are not here")
 def test_ids_are_the_librarys_on_every_mrpc_sentence(both):
-    splits = load_task("mrpc").data.read_official(str(REAL_DATA / "mrpc"))
+    task = load_task("mrpc")
+    splits = reader_of(task.data).read_official(str(REAL_DATA / "mrpc"), task.data, task.head)
     sentences = [
         row[name]
         for rows in splits.values()
