@@ -229,7 +229,7 @@ def test_predict_scores_two_examples_by_what_they_tell(project, eval_file):
         (["--file", "nowhere.tsv"], "error: nowhere.tsv cannot be read"),
         (["--score", "nowhere.tsv"], "error: nowhere.tsv cannot be read"),
         (["sentence1=a"], "error: The model takes sentence1, sentence2, not sentence1."),
-        (["sentence1=a", "--file", "-"], "pass the texts of one row, or --file, or --score"),
+        (["sentence1=a", "--file", "-"], "pass the texts of one example, or --file, or --score"),
     ],
 )
 def test_predict_tells_what_it_wants(project, first_run, arguments, message):
