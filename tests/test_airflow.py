@@ -58,7 +58,7 @@ def test_the_first_task_compiles_the_run_with_its_parameters(dags):
     given = read["parameters"] | {"data": "it's; rm -rf $HOME", "learning_rate": 3e-5}
     command = render(airflow_dag.compile_command(read, file), **given)
     assert command[:2] == ["exec", read["compile"][0]]
-    options = compile._parse(command[4:])
+    options = compile._parse(command[5:])
     assert (options.data, options.encoder) == ("it's; rm -rf $HOME", "my encoder")
     task = load_task("mrpc").override(parse_settings(options.set))
     assert task.hyperparameters.learning_rate == 3e-5
@@ -66,14 +66,14 @@ def test_the_first_task_compiles_the_run_with_its_parameters(dags):
     assert options.graph == "/out put/airflow/manual__2026-01-01T00:00:00+00:00.graph.json"
     assert options.run_id == "manual__2026-01-01T00:00:00+00:00"
     again = render(airflow_dag.compile_command(read, file), **given, try_number=2)
-    assert compile._parse(again[4:]).run_id == "manual__2026-01-01T00:00:00+00:00~2"
+    assert compile._parse(again[5:]).run_id == "manual__2026-01-01T00:00:00+00:00~2"
 
 
 def test_every_stage_reads_the_graph_that_the_first_task_wrote(dags):
     file = dags / "mrpc.graph.json"
     read = json.loads(file.read_text())
     written = compile._parse(
-        render(airflow_dag.compile_command(read, file), **read["parameters"])[4:]
+        render(airflow_dag.compile_command(read, file), **read["parameters"])[5:]
     )
     command = render(airflow_dag.node_command(read, "Trainer"))
     assert command[2:] == [
@@ -87,7 +87,9 @@ def test_graphs_are_found_beside_the_file_or_where_the_environment_says(
     monkeypatch.setattr(airflow_dag, "__file__", str(dags / "airflow_dag.py"))
     assert airflow_dag.graph_files() == [dags / "mrpc.graph.json"]
     monkeypatch.setenv("BERT_TFX_GRAPH", str(tmp_path / "other.json"))
-    with pytest.raises(FileNotFoundError, match=r"other\.json: no such graph.*pipeline\.compile"):
+    with pytest.raises(
+        FileNotFoundError, match=r"other\.json: no such graph.*pipeline\.cli compile"
+    ):
         airflow_dag.graph_files()
     (tmp_path / "other.json").touch()
     assert airflow_dag.graph_files() == [tmp_path / "other.json"]

@@ -109,6 +109,18 @@ def test_every_task_has_a_schema():
     assert schemas == set(task_names())
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("local_runner", "kubeflow_runner", "airflow_dag", "pipeline.orchestrators.run_node"),
+        *("pipeline.cli.prepare", "pipeline.cli.predict", "pipeline.cli.compile"),
+    ],
+)
+def test_bad_arguments_are_told_before_tensorflow_is_imported(module):
+    script = f"import sys, {module}; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+
+
 def test_every_task_is_read_where_tensorflow_cannot_be_imported():
     script = (
         "import sys; sys.modules['tensorflow'] = None\n"
