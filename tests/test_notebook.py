@@ -56,9 +56,9 @@ def test_the_notebook_shows_the_run_in_tfmas_own_views(outputs, project):
 
 def test_the_notebook_shows_statistics_schema_and_anomalies(outputs):
     shown = [text for output in outputs for text in output.values()]
-    assert any("all rows" in text and "accuracy_upper" in text for text in shown)
+    assert any("all examples" in text and "accuracy_upper" in text for text in shown)
     assert sum("facets-overview" in text for text in shown) == 2
-    assert any("'sentence1_n_tokens'" in text and "'label'" in text for text in shown)
+    assert any("'sentence1'" in text and "'label'" in text for text in shown)
     assert sum("No anomalies found" in text for text in shown) == 2
 
 
