@@ -20,11 +20,6 @@ def to_json(value: Any, indent: int | None = None) -> str:
     return _adapter(type(value)).dump_json(value, indent=indent, serialize_as_any=True).decode()
 
 
-def to_plain(value: Any) -> Any:
-    """Returns a dataclass as the dicts, lists, numbers and strings that its JSON holds."""
-    return _adapter(type(value)).dump_python(value, mode="json", serialize_as_any=True)
-
-
 def from_json(kind: Any, text: str, source: str = "") -> Any:
     """Reads a value of a type, a dataclass or a union of some, from JSON.
 
