@@ -40,6 +40,7 @@ from pipeline.fingerprint import stage_code
 from pipeline.model_card_facts import card_facts
 from pipeline.resolvers.anchor import Anchor
 from pipeline.resolvers.last_statistics import LastBlessedStatistics, statistics_options
+from pipeline.runs.record_stage import WriteRecord, asked_for
 
 
 def create_pipeline(config: PipelineConfig) -> Pipeline:
@@ -99,6 +100,19 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         push_destination=_push_destination(config),
         custom_config={"keep_versions": task.serving.keep_versions},
     )
+    record = None
+    if not config.keeps_metadata:
+        record = WriteRecord(
+            asked=asked_for(config),
+            input_base=config.data,
+            root=config.root,
+            examples=examples.outputs["examples"],
+            model_run=trainer.outputs["model_run"],
+            evaluation=evaluator.outputs["evaluation"],
+            blessing=evaluator.outputs["blessing"],
+            serving=serving_check.outputs["blessing"],
+            pushed_model=pusher.outputs["pushed_model"],
+        )
 
     nodes = [
         examples,
@@ -116,6 +130,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         model_server,
         serving_check,
         pusher,
+        record,
     ]
     return Pipeline(
         pipeline_name=task.name,

@@ -13,6 +13,7 @@ import yaml
 import kubeflow_runner
 from components.serving.versions import newest
 from pipeline.orchestrators.cluster import IMAGE_CACHE
+from pipeline.runs.record import read_record, record_file
 from tests import kfp_executor
 from tests.conftest import REPOSITORY
 
@@ -64,7 +65,7 @@ def ran(project, tiny_encoder, image, root) -> dict[str, kfp_executor.Task]:
 
 def test_every_stage_runs_and_the_model_is_pushed(ran, root):
     assert {task.state for task in ran.values()} == {kfp_executor.SUCCEEDED}
-    assert list(ran)[-1] == "Pusher"
+    assert list(ran)[-2:] == ["Pusher", "WriteRecord"]
     assert ran["Evaluator"].artifacts["blessing"]["metadata"]["blessed"] == 1
     version = newest(str(root / "serving" / "mrpc"))
     assert ran["Pusher"].artifacts["pushed_model"]["metadata"]["pushed_destination"] == version
@@ -74,6 +75,18 @@ def test_every_stage_runs_and_the_model_is_pushed(ran, root):
 def test_with_nothing_served_the_candidate_is_its_own_baseline(ran):
     candidate = ran["Trainer"].artifacts["model"]
     assert ran["Baseline"].artifacts["model"]["metadata"]["copy_of"] == candidate["uri"]
+
+
+def test_the_last_stage_writes_the_record_of_the_run(ran, root, project):
+    record = read_record(record_file(str(root), "mrpc", 1))
+    assert (record.verdict, record.exit_code) == ("pushed", 0)
+    assert record.pushed_to == newest(str(root / "serving" / "mrpc"))
+    assert record.data.folder == str(project.root / "data")
+    assert record.settings["epochs"] == 1 and record.settings["min_accuracy"] == 0.1
+    measured = {metric.name: metric for metric in record.metrics}
+    assert measured["accuracy"].bound == 0.1 and measured["accuracy"].interval.is_known
+    assert record.slices and record.serving and record.code["Trainer"]
+    assert record.places.evaluation == ran["Evaluator"].artifacts["evaluation"]["uri"]
 
 
 def test_the_pushed_model_answers(ran, root, image):

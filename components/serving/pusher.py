@@ -40,7 +40,7 @@ class Executor(executor.Executor):
         keep = config.get("keep_versions", 0)
         version = versions.serves(model, base)
         if version is None:
-            version = versions.push(model, base, {"run": self._run_id()}, keep)
+            version = versions.push(model, base, {"run": self._run_id() or pushed.uri}, keep)
         elif keep:
             versions.prune(base, keep)
         io_utils.copy_dir(model, pushed.uri)

@@ -16,8 +16,8 @@ class Metric(Value):
       class_name: of the TFMA or Keras metric.
       module: where that class is found, when it is neither TFMA's nor Keras'.
       class_id: the class that a metric of two classes takes as positive.
-      estimator: import path of the object of `components/evaluation/estimators.py` that its interval
-        comes from; none, and so no threshold, where it is "".
+      estimator: import path of the estimator that its interval comes from, an object in the module of
+        its kind of answer; none, and so no threshold, where it is "".
       higher_is_better: False for a loss, an error or a time, whose bound is the largest value.
       config: further arguments of the class.
     """

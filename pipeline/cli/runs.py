@@ -62,7 +62,7 @@ def _all(runs: list[RunRecord]) -> Table:
         metrics = _metrics(run)
         table.add_row(
             str(run.number),
-            _started(run),
+            run.began,
             escape(_data(run)),
             escape(run.encoder.handle if run.encoder else "-"),
             *(_shown(metrics.get(name)) for name in judged),
@@ -87,7 +87,7 @@ def _differences(one: RunRecord, other: RunRecord) -> Table:
 
 def _facts(run: RunRecord) -> dict[str, Any]:
     return {
-        "started": _started(run),
+        "started": run.began,
         "data": _data(run),
         "encoder": run.encoder and run.encoder.handle,
         "encoder, sha256": run.encoder and run.encoder.sha256[:12],
@@ -115,10 +115,6 @@ def _data(run: RunRecord) -> str:
         return "-"
     content = hashlib.sha256((run.data.fingerprint or "").encode()).hexdigest()[:6]
     return f"{pathlib.Path(run.data.folder).name} {content}"
-
-
-def _started(run: RunRecord) -> str:
-    return f"{run.started.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _verdict(run: RunRecord) -> str:

@@ -66,7 +66,8 @@ def compile_spec(config: PipelineConfig, target: str, image: str) -> dict[str, A
     _allot_resources(spec, TARGETS[target].gpu)
     if not TARGETS[target].runs_hooks:
         _drop_example_gen_driver(spec)
-    _never_cache(spec, "Pusher")  # its result depends on what is served
+    for stage in ("Pusher", "WriteRecord"):  # their results depend on what is there already
+        _never_cache(spec, stage)
     if config.baseline == "served":
         _never_cache(spec, "Baseline")
     if refused := refused_parts(spec, TARGETS[target]):

@@ -87,7 +87,7 @@ def write_report(
     """
     page = render(
         record=record,
-        started=f"{record.started.astimezone():%Y-%m-%d %H:%M}",
+        started=record.began,
         evaluation=_drawn(record),
         example_groups=None if compared is None else example_groups(compared),
         curves=training_charts(run.model_run) if run.model_run else [],

@@ -182,8 +182,8 @@ class RunRecord:
 
     Attributes:
       number: 1 for the first of the task in its folder of results, as ML Metadata orders them.
-      run_id: TFX's.
-      started, ended: with time zone UTC; `ended` is None while it runs.
+      run_id: TFX's; on Kubeflow the URI of what Pusher wrote, which holds Kubeflow's id.
+      started, ended: with time zone UTC; `ended` is None while it runs, `started` on Kubeflow.
       encoder: None where a run of an older version ended before it was known.
       settings: all that `--set` can change.
       eval_split: the split that the gate judges by.
@@ -203,7 +203,7 @@ class RunRecord:
     task: str
     number: int
     run_id: str
-    started: datetime.datetime
+    started: datetime.datetime | None
     ended: datetime.datetime | None = None
     verdict: Verdict = "running"
     reasons: list[str] = dataclasses.field(default_factory=list)
@@ -223,8 +223,15 @@ class RunRecord:
 
     @property
     def seconds(self) -> float | None:
-        """The time from the run's start to its end, with waiting; None while it runs."""
-        return (self.ended - self.started).total_seconds() if self.ended else None
+        """The time from the run's start to its end, with waiting; None where one is unknown."""
+        if not self.started or not self.ended:
+            return None
+        return (self.ended - self.started).total_seconds()
+
+    @property
+    def began(self) -> str:
+        """The minute of the start, in this machine's time; a dash where it is unknown."""
+        return f"{self.started.astimezone():%Y-%m-%d %H:%M}" if self.started else "-"
 
     @property
     def is_refused(self) -> bool:

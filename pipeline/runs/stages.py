@@ -18,7 +18,7 @@ from pipeline.runs.record import Data, EncoderName, Places, RunRecord, StageReco
 from pipeline.runs.run import Stage
 from pipeline.runs.summary import print_summary
 from pipeline.runs.terminal import Terminal
-from pipeline.runs.verdict import stage_record, with_results
+from pipeline.runs.verdict import now, stage_record, with_results
 
 
 def begin_run(
@@ -158,8 +158,3 @@ def _failed(record: RunRecord, node: str, error: BaseException, seconds: float) 
         exit_code=BAD_INPUT if isinstance(error, InputError) else FAULT,
         ended=now(),
     )
-
-
-def now() -> datetime.datetime:
-    """Returns the time in UTC."""
-    return datetime.datetime.now(datetime.timezone.utc)

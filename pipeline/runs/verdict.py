@@ -1,6 +1,7 @@
 """What came of a run: its metrics, why it was refused or failed, its exit code."""
 
 import dataclasses
+import datetime
 import pathlib
 
 from components.serving import versions
@@ -44,7 +45,7 @@ def with_results(record: RunRecord, run: Run, task: Task | None) -> RunRecord:
     metrics, slices = record.metrics, record.slices
     evaluation = run.evaluation
     is_new = evaluation != record.places.evaluation
-    if evaluation and is_new and task and pathlib.Path(evaluation).exists():
+    if evaluation and is_new and task and _is_there(evaluation):
         from pipeline.runs.metric_results import measured, sliced  # seconds of imports
 
         metrics, slices = measured(task, evaluation), sliced(task, evaluation)
@@ -55,7 +56,7 @@ def with_results(record: RunRecord, run: Run, task: Task | None) -> RunRecord:
         metrics=metrics,
         slices=slices,
         serving=run.serving,
-        code=run.code,
+        code=record.code | run.code,
         pushed_to=run.pushed_to,
         places=places,
     )
@@ -88,3 +89,13 @@ def _judged(record: RunRecord, run: Run) -> RunRecord:
 def _pushed_by(run: Run) -> bool:
     """Whether this run, and no earlier one, pushed the version; true where the version is gone."""
     return versions.read(f"{run.pushed_to}/{versions.RECORD}").get("run", run.run_id) == run.run_id
+
+
+def _is_there(evaluation: str) -> bool:
+    """Whether a folder exists; one on an object store is taken to."""
+    return "://" in evaluation or pathlib.Path(evaluation).exists()
+
+
+def now() -> datetime.datetime:
+    """Returns the time in UTC."""
+    return datetime.datetime.now(datetime.timezone.utc)

@@ -95,7 +95,7 @@ def test_what_depends_on_more_than_its_inputs_is_not_cached(kfp_spec, vertex_spe
         tasks = spec["root"]["dag"]["tasks"]
         return {t for t in tasks if not tasks[t].get("cachingOptions", {}).get("enableCache")}
 
-    assert uncached(kfp_spec) == {"ImportExampleGen", "Baseline", "Pusher"}
+    assert uncached(kfp_spec) == {"ImportExampleGen", "Baseline", "Pusher", "WriteRecord"}
     assert "ImportExampleGen" not in uncached(vertex_spec)
 
 
@@ -125,6 +125,7 @@ def test_root_and_parameters_keep_their_defaults(root):
         ("ImportExampleGen", "data"),
         ("Baseline", "push_destination"),
         ("Pusher", "push_destination"),
+        ("WriteRecord", "data"),
     }
 
 
