@@ -3,7 +3,9 @@
 ML Metadata 1.21 cannot filter by a query: a run is found by its context, and all else by its neighbours.
 """
 
+import contextlib
 import pathlib
+import sqlite3
 from typing import Any
 
 from ml_metadata import metadata_store
@@ -19,7 +21,8 @@ def metadata_file(output: str, task: str | None) -> tuple[str, str]:
     Raises:
       InputError: there is no such file, or there are those of several tasks and `task` is None.
     """
-    files = {path.stem: path for path in sorted(pathlib.Path(output, "metadata").glob("*.sqlite"))}
+    found = sorted(pathlib.Path(output, "metadata").glob("*.sqlite"))
+    files = {path.stem: path for path in found if _tables(path)}  # none where it was killed at once
     if task is None and len(files) == 1:
         (task,) = files
     if task in files:
@@ -112,10 +115,30 @@ def _givers(store, artifact: int) -> list[int]:
 
 
 def _open(file: str) -> metadata_store.MetadataStore:
+    _tables(file)
     connection = mlmd.ConnectionConfig()
     connection.sqlite.filename_uri = file
     connection.sqlite.connection_mode = mlmd.SqliteMetadataSourceConfig.READONLY
     return metadata_store.MetadataStore(connection)
+
+
+def _tables(file: str | pathlib.Path) -> int:
+    """Counts the tables, and undoes the transaction that a killed process left half-written.
+
+    ML Metadata's read-only access can do neither. SQLite itself knows whether a journal is of a process
+    that is still at work.
+
+    Raises:
+      InputError: the file cannot be read.
+    """
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        try:
+            return database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            raise InputError(
+                f"{file}, which holds the ML Metadata of all runs, cannot be read: {error}. Restore it "
+                "from a copy, or pass another --output."
+            ) from None
 
 
 def _run_contexts(store: metadata_store.MetadataStore) -> list[mlmd.Context]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 import re
 import shutil
 import signal
@@ -102,3 +103,32 @@ def test_a_killed_run_leaves_a_record_that_says_running(project, tmp_path):
     assert page.returncode == 0, page.stderr
     file.unlink()
     assert "not finished" in shown()
+
+
+WRITES = """
+import os, signal, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA cache_size = 1")  # so that pages are written before the end
+database.execute("BEGIN IMMEDIATE")
+database.execute("UPDATE Context SET name = name || hex(zeroblob(9000))")
+database.execute("CREATE TABLE more AS SELECT * FROM Artifact, Execution")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_killed_while_metadata_was_written_is_read(without_records):
+    task, file = metadata_file(without_records, None)
+    before = run_ids(file)
+    killed = subprocess.run([sys.executable, "-c", WRITES, file])
+    assert killed.returncode == -signal.SIGKILL and pathlib.Path(f"{file}-journal").exists()
+    assert run_ids(file) == before
+    assert [record.verdict for record in read_records(without_records, task)]
+
+
+def test_metadata_without_a_run_is_no_fault(tmp_path, capsys):
+    (tmp_path / "metadata").mkdir()
+    (tmp_path / "metadata" / "mrpc.sqlite").touch()  # a run was killed at its very start
+    assert list_runs(["--output", str(tmp_path)]) == 2
+    (tmp_path / "metadata" / "mrpc.sqlite").write_text("no database" * 100)
+    assert list_runs(["--output", str(tmp_path)]) == 2
+    assert "mrpc.sqlite" in capsys.readouterr().err
