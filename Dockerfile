@@ -33,11 +33,12 @@ ENV PATH=/pipeline/.venv/bin:$PATH \
 # The environment changes less often than the code, so it is a layer of its own.
 COPY --chown=pipeline locks/ locks/
 COPY --chown=pipeline tools/ tools/
+COPY --chown=pipeline pipeline/doctor.py pipeline/doctor.py
 RUN STACK=${STACK} WITH_CUDA=1 tools/setup.sh && rm -rf .cache
 
 COPY --chown=pipeline schema/ schema/
 COPY --chown=pipeline components/ components/
 COPY --chown=pipeline pipeline/ pipeline/
 
-RUN python -m pipeline.cli encoder ${ENCODER}
-RUN python tools/doctor.py
+RUN bert-tfx encoder ${ENCODER}
+RUN bert-tfx doctor

@@ -13,6 +13,7 @@ SAMPLE_ARGS_squad = --set epochs=8 --set batch_size=16 --set min_exact_match=0.2
 SAMPLE_ARGS       = $(SAMPLE_ARGS_$(TASK))
 
 PYTHON   := .venv/bin/python
+BERT_TFX := .venv/bin/bert-tfx
 RUN_DATA  = $(or $(DATA),$(OUTPUT)/data/$(TASK))
 
 .DEFAULT_GOAL := help
@@ -32,17 +33,17 @@ setup: ## make .venv from the lock that fits this machine
 
 doctor: ## check the environment, one line per check
 	@test -x $(PYTHON) || { echo 'doctor: there is no .venv yet; remedy: make setup'; exit 1; }
-	@$(PYTHON) tools/doctor.py
+	@$(BERT_TFX) doctor
 
 run: setup ## run the pipeline on this machine; without DATA on the sample in samples/
 ifeq ($(DATA),)
-	@$(PYTHON) -m pipeline.cli prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
+	@$(BERT_TFX) prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
 endif
-	@$(PYTHON) local_runner.py --task $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),,$(SAMPLE_ARGS)) $(ARGS)
+	@$(BERT_TFX) run --task $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),,$(SAMPLE_ARGS)) $(ARGS)
 
 airflow-demo: setup ## run the pipeline once in Airflow, installed into .airflow (PORT=8080); takes what run takes
 ifeq ($(DATA),)
-	@$(PYTHON) -m pipeline.cli prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
+	@$(BERT_TFX) prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
 endif
 	@tools/airflow_demo.sh $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),,$(SAMPLE_ARGS)) $(ARGS)
 
@@ -59,9 +60,9 @@ check: setup ## lint, check the format and the types
 
 sweep: setup ## try learning rates, epochs and seeds, judged on held-out train examples; takes TASK, DATA, ENCODER, ARGS
 ifeq ($(DATA),)
-	@$(PYTHON) -m pipeline.cli prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
+	@$(BERT_TFX) prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
 endif
-	@$(PYTHON) -m pipeline.cli sweep --task $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)/sweep" $(if $(ENCODER),--encoder "$(ENCODER)") $(ARGS)
+	@$(BERT_TFX) sweep --task $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)/sweep" $(if $(ENCODER),--encoder "$(ENCODER)") $(ARGS)
 
 bench: setup ## measure what the results table is made from
 	@$(PYTHON) -m benchmarks $(ARGS)

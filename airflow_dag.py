@@ -2,7 +2,7 @@ r"""Airflow 3 DAGs of the pipeline, one for each NAME.graph.json that is beside 
 
 Copy this file into a dags folder and write the graphs there, from the project's own environment:
 
-    python -m pipeline.cli compile airflow --task mrpc --data DIR --output DIR \
+    bert-tfx compile airflow --task mrpc --data DIR --output DIR \
         --graph DAGS/mrpc.graph.json
 
 or name one graph in the environment variable BERT_TFX_GRAPH of all of Airflow's processes. Airflow needs
@@ -53,7 +53,7 @@ def graph_files() -> list[pathlib.Path]:
     if missing or not files:
         raise FileNotFoundError(
             f"{', '.join(missing) or f'{here}/*.graph.json'}: no such graph. Write one with "
-            "`python -m pipeline.cli compile airflow ... --graph FILE` in the project's environment."
+            "`bert-tfx compile airflow ... --graph FILE` in the project's environment."
         )
     return files
 

@@ -5,11 +5,17 @@ and not as requirements: pip would "repair" a locked environment to TFX's own bo
 workers too, and TFX does not import with the tensorflow-hub that these allow.
 """
 
+import pathlib
+import re
+
 from setuptools import find_packages, setup
+
+ROOT = pathlib.Path(__file__).resolve().parent
+(VERSION,) = re.findall(r'__version__ = "(.*)"', (ROOT / "pipeline" / "__init__.py").read_text())
 
 setup(
     name="bert-tfx-pipeline",
-    version="0.1.0",
+    version=VERSION,
     description="A TFX pipeline that fine-tunes BERT, gates it and pushes it to serving",
     license="Apache-2.0",
     python_requires=">=3.10,<3.12",
@@ -18,6 +24,7 @@ setup(
     packages=[*find_packages(include=["pipeline*", "components*"]), "schema"],
     package_data={"schema": ["*.pbtxt"], "pipeline.report": ["*.j2", "*.js"]},
     py_modules=["airflow_dag", "kubeflow_runner", "local_runner"],
+    entry_points={"console_scripts": ["bert-tfx = pipeline.cli.main:main"]},
     extras_require={
         "environment": [
             "tfx>=1.16,<1.22,!=1.17.*",  # 1.17 needs the same glibc as 1.21

@@ -8,7 +8,7 @@ import sys
 import tensorflow as tf
 
 from components.data.examples import values_by_name
-from pipeline.cli import prepare as prepare_command
+from pipeline.cli.main import main
 from tests.conftest import REPOSITORY
 
 
@@ -25,8 +25,12 @@ def read_examples(folder):
         yield values_by_name(serialized)
 
 
+def run_prepare(arguments) -> int:
+    return main(["prepare", *arguments])
+
+
 def error_of(capsys, arguments):
-    assert prepare_command.main(arguments) == 2
+    assert run_prepare(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert len(error.splitlines()) == 1
@@ -47,7 +51,7 @@ def run_python(*arguments):
 def assert_refused_without_tensorflow(arguments, where):
     """where: how the error begins."""
     script = (
-        "import sys; from pipeline.cli import prepare; code = prepare.main(sys.argv[1:]);"
+        "import sys; from pipeline.cli.main import main; code = main(['prepare', *sys.argv[1:]]);"
         "assert 'tensorflow' not in sys.modules; sys.exit(code)"
     )
     run = run_python("-c", script, *arguments)

@@ -52,32 +52,35 @@ def render(template: str, **params) -> list[str]:
     )
 
 
+def parsed(command: list[str]) -> dict:
+    """What `compile airflow` reads of a task's command: exec python -m pipeline.cli ..."""
+    return compile.airflow.make_context("airflow", command[6:]).params
+
+
 def test_the_first_task_compiles_the_run_with_its_parameters(dags):
     file = dags / "mrpc.graph.json"
     read = json.loads(file.read_text())
     given = read["parameters"] | {"data": "it's; rm -rf $HOME", "learning_rate": 3e-5}
     command = render(airflow_dag.compile_command(read, file), **given)
     assert command[:2] == ["exec", read["compile"][0]]
-    options = compile._parse(command[5:])
-    assert (options.data, options.encoder) == ("it's; rm -rf $HOME", "my encoder")
-    task = load_task("mrpc").override(parse_settings(options.set))
+    options = parsed(command)
+    assert (options["data"], options["encoder"]) == ("it's; rm -rf $HOME", "my encoder")
+    task = load_task("mrpc").override(parse_settings(options["settings"]))
     assert task.hyperparameters.learning_rate == 3e-5
-    assert options.same_stages_as == str(file)
-    assert options.graph == "/out put/airflow/manual__2026-01-01T00:00:00+00:00.graph.json"
-    assert options.run_id == "manual__2026-01-01T00:00:00+00:00"
+    assert options["same_stages_as"] == str(file)
+    assert options["graph"] == "/out put/airflow/manual__2026-01-01T00:00:00+00:00.graph.json"
+    assert options["run_id"] == "manual__2026-01-01T00:00:00+00:00"
     again = render(airflow_dag.compile_command(read, file), **given, try_number=2)
-    assert compile._parse(again[5:]).run_id == "manual__2026-01-01T00:00:00+00:00~2"
+    assert parsed(again)["run_id"] == "manual__2026-01-01T00:00:00+00:00~2"
 
 
 def test_every_stage_reads_the_graph_that_the_first_task_wrote(dags):
     file = dags / "mrpc.graph.json"
     read = json.loads(file.read_text())
-    written = compile._parse(
-        render(airflow_dag.compile_command(read, file), **read["parameters"])[5:]
-    )
+    written = parsed(render(airflow_dag.compile_command(read, file), **read["parameters"]))
     command = render(airflow_dag.node_command(read, "Trainer"))
     assert command[2:] == [
-        *("-m", "pipeline.orchestrators.run_node", "--node", "Trainer", "--graph", written.graph)
+        *("-m", "pipeline.orchestrators.run_node", "--node", "Trainer", "--graph", written["graph"])
     ]
 
 
@@ -87,9 +90,7 @@ def test_graphs_are_found_beside_the_file_or_where_the_environment_says(
     monkeypatch.setattr(airflow_dag, "__file__", str(dags / "airflow_dag.py"))
     assert airflow_dag.graph_files() == [dags / "mrpc.graph.json"]
     monkeypatch.setenv("BERT_TFX_GRAPH", str(tmp_path / "other.json"))
-    with pytest.raises(
-        FileNotFoundError, match=r"other\.json: no such graph.*pipeline\.cli compile"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"other\.json: no such graph.*bert-tfx compile"):
         airflow_dag.graph_files()
     (tmp_path / "other.json").touch()
     assert airflow_dag.graph_files() == [tmp_path / "other.json"]

@@ -10,6 +10,7 @@ import pytest
 
 import components
 from components.spec.registry import task_names
+from pipeline.cli.main import _summaries
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RUNNERS = ("airflow_dag", "kubeflow_runner", "local_runner")
@@ -113,7 +114,7 @@ def test_every_task_has_a_schema():
     "module",
     [
         *("local_runner", "kubeflow_runner", "airflow_dag", "pipeline.orchestrators.run_node"),
-        *("pipeline.cli.prepare", "pipeline.cli.predict", "pipeline.cli.compile"),
+        *(f"pipeline.cli.{name}" for name in _summaries() if name not in ("convert", "encoder")),
     ],
 )
 def test_bad_arguments_are_told_before_tensorflow_is_imported(module):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-import local_runner
+from pipeline.cli.main import main
 from pipeline.runs.run_lock import only_run_in
 
 
@@ -24,8 +24,8 @@ def data(tmp_path):
         (["--set", "epochs"], ["--set epochs", "NAME=VALUE"]),
         (["--set", "max_seq_length=129"], ["max_seq_length is 129", "--set max_seq_length=128"]),
         (["--encoder", "minilm-l7"], ["no encoder 'minilm-l7'", "minilm-l6"]),
-        (["--data", "nowhere"], ["nowhere does not exist", "pipeline.cli prepare"]),
-        ([], ["train", "pipeline.cli prepare"]),
+        (["--data", "nowhere"], ["nowhere does not exist", "bert-tfx prepare"]),
+        ([], ["train", "bert-tfx prepare"]),
         (["--data", "gs://b/mrpc"], ["--data is gs://b/mrpc", "kubeflow_runner.py"]),
         (["--output", "gs://b/out"], ["--output is gs://b/out", "kubeflow_runner.py"]),
         (["--output", "out[2]"], ["--output is out[2]", "Rename the folder"]),
@@ -49,7 +49,7 @@ def test_bad_usage_exits_2_and_leaves_nothing(
 ):
     output = tmp_path / "output"
     defaults = ["--task", "mrpc", "--data", str(data), "--encoder", tiny_encoder]
-    code = local_runner.main([*defaults, "--output", str(output), *arguments])
+    code = main(["run", *defaults, "--output", str(output), *arguments])
     shown = capfd.readouterr().out
     assert code == 2
     assert "Traceback" not in shown
@@ -64,7 +64,7 @@ def test_a_fault_exits_1_and_names_the_log(monkeypatch, tmp_path, data, tiny_enc
 
     monkeypatch.setattr("pipeline.local_config.local_config", fail)
     arguments = ["--task", "mrpc", "--data", str(data), "--encoder", tiny_encoder]
-    assert local_runner.main([*arguments, "--output", str(tmp_path / "output")]) == 1
+    assert main(["run", *arguments, "--output", str(tmp_path / "output")]) == 1
     shown = capfd.readouterr().out
     assert "fault: RuntimeError: the disk is on fire" in shown and "Traceback" not in shown
     log = re.search(r"The full log is (\S+)\.", shown)[1]

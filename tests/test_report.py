@@ -18,7 +18,7 @@ from components.evaluation.comparison import Answer, ComparedExample
 from components.evaluation.intervals import ANYTHING, UNKNOWN, Interval
 from components.evaluation.tensorboard import _cell
 from components.evaluation.tfma_results import metrics_by_slice
-from pipeline.cli.runs import main as list_runs
+from pipeline.cli.main import main
 from pipeline.report.charts import line_chart
 from pipeline.report.evaluation import Bar, SliceGroup, slice_groups
 from pipeline.report.page import Drawn, example_groups, render, write_report
@@ -215,7 +215,7 @@ def test_the_command_adds_the_examples_that_the_gate_counted_as_wrong(project, r
 def test_the_table_of_runs(project: Project, runs, capsys):
     def shown(*arguments: str) -> tuple[int, str]:
         where = ("--output", str(project.root / "output"), "--task", "mrpc")
-        return list_runs([*where, *arguments]), "".join(capsys.readouterr())
+        return main(["runs", *where, *arguments]), "".join(capsys.readouterr())
 
     code, table = shown()
     first = next(line for line in table.splitlines() if re.match(r" +1 ", line))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the pipeline once in Airflow; `make airflow-demo` calls it. Usage:
 #
-#   tools/airflow_demo.sh TASK --data DIR --output DIR [what else `pipeline.cli compile` takes]
+#   tools/airflow_demo.sh TASK --data DIR --output DIR [what else `bert-tfx compile` takes]
 #
 # Airflow gets its own environment, SQLite database and dags folder in .airflow/. On a terminal it stays up
 # after the run until Ctrl-C. PORT=8080 is where its page is. LOCK=1 only resolves locks/airflow.in again.
@@ -56,7 +56,7 @@ settings() {
 install_dag() {
   mkdir -p .airflow/dags
   cp airflow_dag.py .airflow/dags/
-  .venv/bin/python -m pipeline.cli compile airflow --task "$TASK" --graph ".airflow/dags/$TASK.graph.json" "$@"
+  .venv/bin/bert-tfx compile airflow --task "$TASK" --graph ".airflow/dags/$TASK.graph.json" "$@"
 }
 
 start() {

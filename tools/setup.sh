@@ -197,6 +197,21 @@ link_cuda_libraries() {
   (cd "$packages/tensorflow" && ln -sf ../nvidia/*/lib/*.so* .)
 }
 
+# Not `pip install --editable .`: then every process of this environment could import the project, also
+# the bare one in which ServingCheck shows that a pushed model needs nothing of it.
+install_command() {
+  cat >"$VENV/bin/bert-tfx.new" <<'EOF_COMMAND'
+#!/bin/sh
+venv=$(dirname "$(dirname "$(readlink -f "$0")")")
+exec "$venv/bin/python" -c 'import os, sys
+sys.path[0] = os.path.dirname(sys.prefix)
+from pipeline.cli.main import main
+sys.exit(main())' "$@"
+EOF_COMMAND
+  chmod +x "$VENV/bin/bert-tfx.new"
+  mv "$VENV/bin/bert-tfx.new" "$VENV/bin/bert-tfx"
+}
+
 explain_failure() {
   local remedy="read $LOG, then run make setup again"
   if grep -qiE 'no space left|disk quota' "$LOG"; then
@@ -218,7 +233,7 @@ main() {
   flock -n 9 || { say "another setup is running in this tree; waiting for it"; flock 9; }
 
   choose_stack
-  if is_done; then return; fi
+  if is_done; then install_command; return; fi
 
   find_python
   [[ $python ]] || fetch_python
@@ -231,7 +246,8 @@ main() {
   find "$VENV" -mindepth 1 -delete # not venv --clear, which would take the open log with it
   install &>"$LOG" || explain_failure
   say "installed in $SECONDS s; now the doctor, which imports everything once"
-  "$VENV/bin/python" tools/doctor.py || die "the doctor found faults in what was installed; see above"
+  "$VENV/bin/python" -I pipeline/doctor.py || die "the doctor found faults in what was installed; see above"
+  install_command
   stamp "$python" >"$STAMP.new"
   mv "$STAMP.new" "$STAMP"
   say "ready after $SECONDS s"

@@ -74,7 +74,7 @@ def check_records(data_dir: str, schema_path: str) -> dict[str, int]:
       InputError: at the first file or record that TFX would fail on, or would wrongly accept.
     """
     task, _ = os.path.splitext(os.path.basename(schema_path))
-    remedy = f"Write it with `python -m pipeline.cli prepare {task} --output DIR`."
+    remedy = f"Write it with `bert-tfx prepare {task} --output DIR`."
     if "://" not in data_dir and not os.path.isdir(data_dir):
         raise InputError(f"The data folder {data_dir} does not exist. {remedy}")
     rules = _read_rules(schema_path)

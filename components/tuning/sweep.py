@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from components.common.serialization import to_json
 from components.devices.precision import choose, refuse_jit_without_gpu, rewritten_to
+from components.models.bert.hub import resolve
 from components.models.bert.tokenizer import Vocabulary
 from components.models.heads.head import build_head
 from components.preprocessing.in_memory import examples_of, read_raw
@@ -26,17 +27,24 @@ from components.training.validation import Validation
 
 
 def sweep(
-    tasks: list[Task], files: list[str], encoder: Encoder, code: str, finished: pathlib.Path
+    tasks: list[Task],
+    files: list[str],
+    schema: pathlib.Path,
+    handle: str,
+    code: str,
+    finished: pathlib.Path,
 ) -> list[dict]:
     """Returns the result of each task: read from a file, or else computed by training and added to it.
 
     Args:
       tasks: the same task with several settings.
       files: gzip-compressed TFRecords of the train split.
-      encoder: that all of them train.
+      schema: file of the task's schema.
+      handle: preset, URL or folder of the encoder that all of them train.
       code: hash of the code that trains; results of other code are not used.
       finished: file with a line of JSON for each result.
     """
+    encoder = resolve(handle)
     finished.parent.mkdir(parents=True, exist_ok=True)
     lines = finished.read_text().splitlines() if finished.exists() else []
     known = {result["key"]: result for result in map(json.loads, lines)}
@@ -46,7 +54,7 @@ def sweep(
         key = training_key(settings, files)
         if key not in known:
             if not examples:
-                raw = read_raw(files, f"schema/{task.name}.pbtxt")
+                raw = read_raw(files, str(schema))
                 examples = examples_of(raw, task, encoder)
             known[key] = {"key": key, **judged(task, examples, encoder)}
             with open(finished, "a") as file:

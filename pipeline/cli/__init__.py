@@ -1,4 +1,4 @@
-"""The commands, one module each, started by `python -m pipeline.cli NAME`.
+"""The commands of `bert-tfx`, one module each; main.py starts them.
 
 They read arguments and print results; other packages do the work.
 """

@@ -1,33 +1,23 @@
-"""Fetches an encoder where needed, and prints its description as JSON.
+"""Fetches an encoder where needed, and describes it."""
 
-Exit codes: 0 the encoder is on this machine; 2 bad input or usage.
-"""
-
-import argparse
 import dataclasses
 import json
-import sys
 
-from components.common.errors import InputError
+import click
+
 from components.models.bert.hub import resolve
 from components.models.bert.presets import DEFAULT_ENCODER
-from pipeline.runs.exit_codes import BAD_INPUT
+from pipeline.cli.options import PLACE
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Prints the encoder's description, and returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.cli encoder", description=__doc__)
-    parser.add_argument(
-        "handle",
-        nargs="?",
-        default=DEFAULT_ENCODER,
-        help="preset, TF Hub URL, or folder",
-    )
-    options = parser.parse_args(arguments)
-    try:
-        encoder = resolve(options.handle)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    print(json.dumps(dataclasses.asdict(encoder), indent=2))
-    return 0
+@click.command("encoder")
+@click.argument("handle", type=PLACE, default=DEFAULT_ENCODER)
+def command(handle: str) -> None:
+    """Fetches an encoder where needed, and prints its description as JSON.
+
+    HANDLE is a preset, a TF Hub URL, or a folder.
+
+    \b
+    bert-tfx encoder bert-base-uncased
+    """
+    click.echo(json.dumps(dataclasses.asdict(resolve(handle)), indent=2))

@@ -1,16 +1,5 @@
-"""Answers a few examples with a pushed model, or scores it on labelled ones.
+"""Answers a few examples with a pushed model, or scores it on labelled ones."""
 
-  predict MODEL sentence1='...' sentence2='...'
-  predict MODEL --file examples.jsonl   or .tsv, with a header; - is standard input
-  predict MODEL --score labelled.tsv    a file that `prepare` accepts
-
-MODEL is a version, or a folder of versions, of which the newest answers. Each answer is a line of JSON,
-in the order of the examples; --score prints one line with each metric and its interval.
-
-Exit codes: 0 every example is answered; 2 bad input or usage.
-"""
-
-import argparse
 import contextlib
 import json
 import os
@@ -18,50 +7,49 @@ import sys
 import time
 from collections.abc import Iterable
 
+import click
+
 from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
 from components.serving.request_examples import Texts, batches, read_texts
-from pipeline.cli.arguments import pushed_version
-from pipeline.runs.exit_codes import BAD_INPUT
+from pipeline.cli.options import PLACE, model_argument, pushed_version
 
 _BATCH_SIZE = 32
 _PROGRESS_SECONDS = 5
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Prints the answers or the scores, and returns the exit code."""
-    options = _parse(arguments)
+@click.command("predict")
+@model_argument
+@click.argument("text", nargs=-1, metavar="[NAME=TEXT]...")
+@click.option(
+    "--file", type=PLACE, help="Examples to answer: JSON lines, or columns under a header."
+)
+@click.option("--score", type=PLACE, help="Labelled examples to score the model on.")
+def command(model: str, text: tuple[str, ...], file: str | None, score: str | None) -> None:
+    """Answers a few examples with a pushed model, or scores it on labelled ones.
+
+    MODEL is a version, or a folder of versions, of which the newest answers. Each answer is a line of
+    JSON, in the order of the examples; --score prints one line with each metric and its interval.
+
+    \b
+    bert-tfx predict output/serving/mrpc sentence1='He won .' sentence2='The win was his .'
+    bert-tfx predict output/serving/mrpc --file examples.jsonl   # or .tsv; - is standard input
+    bert-tfx predict output/serving/mrpc --score labelled.tsv    # a file that prepare accepts
+    """
+    if sum(map(bool, (text, file, score))) != 1:
+        raise click.UsageError("pass the texts of one example, or --file, or --score")
+    version = pushed_version(model)
     try:
-        version = pushed_version(options.model)
-        if options.text:
+        if text:
+            named = _named(text)
             with quiet_stderr():
-                _write(_load(version).answers([_named(options.text)]))
-        elif options.score:
-            _score(version, options.score)
-        else:
-            _answer_file(version, options.file)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
+                _write(_load(version).answers([named]))
+        elif score:
+            _score(version, score)
+        elif file:
+            _answer_file(version, file)
     except BrokenPipeError:  # the reader of the answers has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
-
-
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.cli predict",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("model", metavar="MODEL", help="a version, or a folder of versions")
-    parser.add_argument("text", nargs="*", metavar="NAME=TEXT", help="the texts of one example")
-    parser.add_argument("--file", help="examples to answer: JSON lines, or columns under a header")
-    parser.add_argument("--score", metavar="FILE", help="labelled examples to score the model on")
-    options = parser.parse_args(arguments)
-    if sum(map(bool, (options.text, options.file, options.score))) != 1:
-        parser.error("pass the texts of one example, or --file, or --score")
-    return options
 
 
 def _load(version: str):
@@ -128,7 +116,7 @@ class _Progress:
         print(f"{self._examples:,} examples, {rate:,.0f} examples/s", file=sys.stderr)
 
 
-def _named(assignments: list[str]) -> Texts:
+def _named(assignments: Iterable[str]) -> Texts:
     for assignment in assignments:
         if "=" not in assignment:
             raise InputError(f"{assignment!r}: write NAME=TEXT.")

@@ -1,74 +1,52 @@
-"""Writes the data of a task as the pipeline reads it.
+"""Writes the data of a task as the pipeline reads it."""
 
-    prepare TASK --output DIR [--source DIR | --train FILE --eval FILE [--test FILE]] [--drop-misaligned]
+from typing import Any
 
-Without --source and --train it downloads the official files.
-
-Exit codes: 0 the folder holds the data; 2 bad input or usage.
-"""
-
-import argparse
-import sys
-from collections.abc import Sequence
+import click
 
 from components.common.errors import InputError
 from components.data.prepare import official_files, own_files, prepare
 from components.data.readers.reader import has_alignment, reader_of
 from components.spec.data_source import SPLITS
-from components.spec.registry import load_task, task_names
-from pipeline.runs.exit_codes import BAD_INPUT
+from components.spec.registry import load_task
+from pipeline.cli.options import PLACE, when_stopped
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Prepares the data as the command line says, and returns the exit code."""
-    arguments = _parse(argv)
-    try:
-        task = load_task(arguments.task)
-        if arguments.drop_misaligned and not has_alignment(reader_of(task.data)):
-            raise InputError(
-                f"--drop-misaligned: no example of the task {task.name} says where its answer is. "
-                "Leave it out."
-            )
-        if arguments.train:
-            source = own_files(task, {split: getattr(arguments, split) for split in SPLITS})
-        else:
-            source = official_files(task, arguments.source)
-        prepare(task, source, arguments.output, arguments.drop_misaligned)
-    except InputError as error:
-        problem = str(error)
-    except OSError as error:
-        problem = f"{error.filename or arguments.output}: {error.strerror or error}."
-    else:
-        return 0
-    print(f"error: {problem}", file=sys.stderr)
-    return BAD_INPUT
+@click.command("prepare")
+@click.argument("task")
+@click.option("--output", type=PLACE, required=True, help="Folder to write.")
+@click.option("--source", type=PLACE, help="Folder that holds the official files.")
+@click.option("--train", type=PLACE, help="Your own examples to train on.")
+@click.option("--eval", type=PLACE, help="Your own examples to evaluate on.")
+@click.option("--test", type=PLACE, help="Your own examples for the gate, instead of --eval.")
+@click.option(
+    "--drop-misaligned",
+    is_flag=True,
+    help="Leaves out examples whose answer is not at its position, instead of refusing them.",
+)
+def command(task: str, output: str, source: str | None, drop_misaligned: bool, **own: Any) -> None:
+    """Writes the data of a task as the pipeline reads it.
 
+    Without --source and --train it downloads the official files.
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.cli prepare",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("task", metavar="TASK", help=", ".join(task_names()))
-    parser.add_argument("--output", metavar="DIR", required=True, help="folder to write")
-    parser.add_argument("--source", metavar="DIR", help="folder that holds the official files")
-    parser.add_argument("--train", metavar="FILE", help="your own examples to train on")
-    parser.add_argument("--eval", metavar="FILE", help="your own examples to evaluate on")
-    parser.add_argument(
-        "--test",
-        metavar="FILE",
-        help="your own examples for the gate to judge by, instead of those of --eval",
-    )
-    parser.add_argument(
-        "--drop-misaligned",
-        action="store_true",
-        help="leave out examples whose answer is not at its position, instead of refusing them",
-    )
-    arguments = parser.parse_args(argv)
-    own = [f"--{split}" for split in SPLITS if getattr(arguments, split)]
-    if own and arguments.source:
-        parser.error(f"--source and {own[0]} exclude each other")
-    if own and not (arguments.train and arguments.eval):
-        parser.error(f"{own[0]} needs both --train and --eval beside it")
-    return arguments
+    \b
+    bert-tfx prepare mrpc --output data/mrpc
+    bert-tfx prepare mrpc --train train.tsv --eval dev.tsv --output data/mine
+    """
+    given = [f"--{split}" for split in SPLITS if own[split]]
+    if given and source:
+        raise click.UsageError(f"--source and {given[0]} exclude each other")
+    if given and not (own["train"] and own["eval"]):
+        raise click.UsageError(f"{given[0]} needs both --train and --eval beside it")
+    spec = load_task(task)
+    if drop_misaligned and not has_alignment(reader_of(spec.data)):
+        raise InputError(
+            f"--drop-misaligned: no example of the task {spec.name} says where its answer is. "
+            "Leave it out."
+        )
+    with when_stopped("Nothing was written. Repeat the command."):
+        try:
+            files = own_files(spec, own) if given else official_files(spec, source)
+            prepare(spec, files, output, drop_misaligned)
+        except OSError as error:
+            raise InputError(f"{error.filename or output}: {error.strerror or error}.") from None

@@ -1,55 +1,48 @@
-"""Lists the runs of a folder, or compares two of them.
-
-It shows a table of all runs; with --compare, a table of all in which two runs differ; with --json, a
-list of the records of all runs, each as in OUTPUT/runs/TASK-NUMBER.json.
-"""
+"""Lists the runs of a folder, or compares two of them."""
 
 import hashlib
 import pathlib
-import sys
 from typing import Any
 
+import click
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
-from pipeline.cli.arguments import parser_of_runs
-from pipeline.runs.exit_codes import BAD_INPUT
+from pipeline.cli.options import output_option, runs_task_option
 from pipeline.runs.history import read_records
 from pipeline.runs.metadata import run_numbered
 from pipeline.runs.record import RunRecord, to_json
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Prints the table or the records, and returns the exit code."""
-    parser = parser_of_runs("runs", __doc__)
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--compare", type=int, nargs=2, metavar="RUN", help="numbers of two runs")
-    how.add_argument("--json", action="store_true", help="print the records of all runs")
-    options = parser.parse_args(arguments)
-    try:
-        with quiet_stderr():
-            runs = read_records(options.output, options.task)
-            if options.json:
-                table = None
-            elif options.compare:
-                table = _differences(*(run_numbered(runs, number) for number in options.compare))
-            else:
-                table = _all(runs)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    if table is None:
-        print(to_json(runs), end="")
-        return 0
+@click.command("runs")
+@output_option
+@runs_task_option
+@click.option("--compare", type=int, nargs=2, metavar="RUN RUN", help="Numbers of two runs.")
+@click.option("--json", "as_json", is_flag=True, help="Prints the records of all runs.")
+def command(output: str, task: str | None, compare: tuple[int, int] | None, as_json: bool) -> None:
+    """Lists the runs of a folder, or compares two of them.
+
+    It shows a table of all runs; with --compare, a table of all in which two runs differ; with --json, a
+    list of the records of all runs, each as in OUTPUT/runs/TASK-NUMBER.json.
+
+    \b
+    bert-tfx runs --compare 1 2
+    """
+    if compare and as_json:
+        raise click.UsageError("--compare and --json exclude each other")
+    with quiet_stderr():
+        runs = read_records(output, task)
+        if as_json:
+            click.echo(to_json(runs), nl=False)
+            return
+        table = _differences(*(run_numbered(runs, n) for n in compare)) if compare else _all(runs)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 200  # a pipe has no width
     console.print(table)
-    return 0
 
 
 def _all(runs: list[RunRecord]) -> Table:

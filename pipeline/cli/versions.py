@@ -1,16 +1,8 @@
-"""Lists, rolls back or prunes the served versions of a task's model.
+"""Lists, rolls back or prunes the served versions of a model."""
 
-  list      show the versions with their metrics, data, run and time; the last one is served
-  rollback  serve the previous model again, as a new version; the withdrawn version is kept
-  prune     remove all but the newest versions
-
-Exit codes: 0 done; 2 bad input or usage.
-"""
-
-import argparse
 import pathlib
-import sys
 
+import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -18,48 +10,38 @@ from rich.table import Table
 from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
 from components.serving import versions
-from components.spec.registry import load_task, task_names
-from components.spec.task import Task
-from pipeline.runs.exit_codes import BAD_INPUT
+from components.spec.registry import load_task
+from pipeline.cli.options import output_option, task_option
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Lists, rolls back or prunes, and returns the exit code."""
-    options = _parse(arguments)
-    try:
-        with quiet_stderr():  # TensorFlow, which reads object stores, logs much at its start
-            _act(options, load_task(options.task))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    return 0
+@click.command("versions")
+@click.argument("action", type=click.Choice(["list", "rollback", "prune"]))
+@task_option()
+@output_option
+@click.option("--keep", type=int, default=2, show_default=True, help="How many prune keeps.")
+def command(action: str, task: str, output: str, keep: int) -> None:
+    """Lists, rolls back or prunes the served versions of a model.
 
+    list shows the versions with their metrics, data, run and time; the last one is served. rollback
+    serves the previous model again, as a new version; the withdrawn version is kept. prune removes all
+    but the newest versions.
 
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.cli versions",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("action", choices=["list", "rollback", "prune"])
-    parser.add_argument("--task", required=True, help=f"one of: {', '.join(task_names())}")
-    parser.add_argument("--output", default="output", help="folder with the results of all runs")
-    parser.add_argument("--keep", type=int, default=2, help="how many versions prune keeps (2)")
-    return parser.parse_args(arguments)
-
-
-def _act(options: argparse.Namespace, task: Task) -> None:
-    base = f"{options.output.rstrip('/')}/serving/{task.name}"
-    if not versions.newest(base):
-        raise InputError(f"{base} holds no version. Pass the --output of the runs.")
-    if options.action == "list":
-        Console(highlight=False).print(_table(base, list(task.thresholds)))
-    elif options.action == "rollback":
-        target, version = versions.rollback(base)
-        print(f"{base}/{version} is served now: the model of version {target}")
-    else:
-        removed = versions.prune(base, options.keep)
-        print(f"removed: {', '.join(map(str, removed)) or 'nothing'}")
+    \b
+    bert-tfx versions rollback --task mrpc
+    """
+    with quiet_stderr():  # TensorFlow, which reads object stores, logs much at its start
+        spec = load_task(task)
+        base = f"{output.rstrip('/')}/serving/{spec.name}"
+        if not versions.newest(base):
+            raise InputError(f"{base} holds no version. Pass the --output of the runs.")
+        if action == "list":
+            Console(highlight=False).print(_table(base, list(spec.thresholds)))
+        elif action == "rollback":
+            target, version = versions.rollback(base)
+            click.echo(f"{base}/{version} is served now: the model of version {target}")
+        else:
+            removed = versions.prune(base, keep)
+            click.echo(f"removed: {', '.join(map(str, removed)) or 'nothing'}")
 
 
 def _table(base: str, metrics: list[str]) -> Table:

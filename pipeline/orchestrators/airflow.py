@@ -1,9 +1,10 @@
 """The graphs that airflow_dag.py makes a DAG of and that its tasks run by; graph.py tells their form."""
 
-import argparse
+import dataclasses
 import datetime
 import json
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf import json_format
@@ -20,14 +21,37 @@ from pipeline.runs.record import record_file
 from pipeline.runs.stages import begin_run
 
 
+@dataclasses.dataclass(frozen=True)
+class GraphOptions:
+    """What a graph is written of.
+
+    Attributes:
+      data, output: folders.
+      encoder: preset, URL or folder.
+      beam: the options that say where Beam stages run, in all runs.
+      graph: the file to write.
+      schedule: cron expression.
+      run_id: TFX's id of the run, for the graph of one run.
+      same_stages_as: graph file whose stages the pipeline must have.
+    """
+
+    data: str
+    output: str
+    encoder: str
+    beam: Sequence[str]
+    graph: str
+    schedule: str | None
+    run_id: str | None
+    same_stages_as: str | None
+
+
 def write_graph(
-    options: argparse.Namespace, task: Task, beam: tuple[str, ...], started: datetime.datetime
+    options: GraphOptions, task: Task, beam_args: tuple[str, ...], started: datetime.datetime
 ) -> str:
     """Writes the graph of a DAG, or of one run, and returns what to tell the user.
 
     Args:
-      options: of `pipeline/cli/compile.py`.
-      beam: Beam's arguments.
+      beam_args: Beam's arguments.
       started: when the run began.
 
     Raises:
@@ -35,16 +59,15 @@ def write_graph(
         DAG's.
     """
     encoder = resolve(_absolute_folder(options.encoder))
-    config, examples = local_config(task, encoder, options.data, options.output, beam)
+    config, examples = local_config(task, encoder, options.data, options.output, beam_args)
     pipeline = compile_pipeline(config)
     nodes = [node.pipeline_node for node in pipeline.nodes]
     upstream = {node.node_info.id: list(node.upstream_nodes) for node in nodes}
-    beam_options = ["--beam", options.beam, *(f"--beam-arg={a}" for a in options.beam_arg)]
-    graph = describe(config, upstream, options.schedule, beam_options)
+    graph = describe(config, upstream, options.schedule, options.beam)
     if options.same_stages_as:
         _refuse_other_stages(graph, options.same_stages_as)
     if options.run_id:
-        graph |= _run(options, config, examples, pipeline, started)
+        graph |= _run(options, options.run_id, config, examples, pipeline, started)
     write_atomic(options.graph, json.dumps(graph, indent=2) + "\n")
     counts = ", ".join(f"{count:,} {split}" for split, count in examples.items())
     made_from = f"{task.name} with {encoder.handle}, {counts} examples"
@@ -52,15 +75,16 @@ def write_graph(
 
 
 def _run(
-    options: argparse.Namespace,
+    options: GraphOptions,
+    run_id: str,
     config: PipelineConfig,
     examples: dict[str, int],
     pipeline: Any,
     started: datetime.datetime,
 ) -> dict[str, Any]:
     """Begins the run, writes its pipeline, and returns what the run's graph holds in addition."""
-    log = f"{config.root}/logs/{options.run_id}"
-    record = begin_run(config, examples, pipeline, options.run_id, started, log)
+    log = f"{config.root}/logs/{run_id}"
+    record = begin_run(config, examples, pipeline, run_id, started, log)
     ir = f"{os.path.abspath(options.graph).removesuffix('.json').removesuffix('.graph')}.ir.json"
     write_atomic(ir, json_format.MessageToJson(pipeline))
     return {
@@ -75,7 +99,7 @@ def _refuse_other_stages(graph: dict[str, Any], file: str) -> None:
     if edges(graph) != edges(read_graph(file)):
         raise InputError(
             f"pipeline/pipeline.py has other stages, or another order, than {file}, which the DAG is "
-            "made of. Run the `pipeline.cli compile` that wrote it again, then start a new run."
+            "made of. Run the `bert-tfx compile` that wrote it again, then start a new run."
         )
 
 

@@ -100,9 +100,7 @@ def read_graph(file: str) -> dict[str, Any]:
     try:
         graph = json.loads(pathlib.Path(file).read_text())
     except FileNotFoundError:
-        raise InputError(
-            f"{file} does not exist. `python -m pipeline.cli compile` writes it."
-        ) from None
+        raise InputError(f"{file} does not exist. `bert-tfx compile` writes it.") from None
     except ValueError as error:
         raise InputError(f"{file} is no JSON: {error}. Compile it again.") from None
     if not isinstance(graph, dict) or "nodes" not in graph:

@@ -1,14 +1,18 @@
 """The pipeline as a PipelineSpec 2.1, for open-source Kubeflow Pipelines 2 and for Vertex AI."""
 
 import dataclasses
+import os
 import re
 from typing import Any
 
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from components.common.errors import InputError
-from pipeline.config import PipelineConfig
-from pipeline.orchestrators.cluster import TARGETS, Target
+from components.data.tfrecords import check_records
+from components.models.bert.hub import resolve
+from components.spec.task import Task
+from pipeline.config import SCHEMA_DIRECTORY, PipelineConfig
+from pipeline.orchestrators.cluster import TARGETS, Target, cluster_config
 from pipeline.pipeline import create_pipeline
 
 _ENTRY_POINT = ("python", "-m", "pipeline.orchestrators.container")
@@ -36,6 +40,27 @@ RESOURCES = {
     "Evaluator": _BEAM,
     "ServingCheck": _BEAM,  # TFX and the model, in two processes
 }
+
+
+def spec_of(
+    target: str,
+    image: str,
+    task: Task,
+    encoder: str,
+    data: str,
+    root: str,
+    beam_args: tuple[str, ...],
+) -> dict[str, Any]:
+    """Returns the PipelineSpec of a task; see `cluster_config` and `compile_spec`.
+
+    The gate judges the test split where this machine sees the data and they have one, else eval.
+    """
+    splits = {"eval"}
+    if os.path.isdir(data):
+        splits = set(check_records(data, str(SCHEMA_DIRECTORY / f"{task.name}.pbtxt")))
+    eval_split = "test" if "test" in splits else "eval"
+    config = cluster_config(target, task, resolve(encoder), data, root, eval_split, beam_args)
+    return compile_spec(config, target, image)
 
 
 def compile_spec(config: PipelineConfig, target: str, image: str) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Exit codes of the commands that run the pipeline, or a stage of it."""
+"""Exit codes of the commands, and of a stage of a run."""
 
 PUSHED, FAULT, BAD_INPUT, REFUSED = 0, 1, 2, 3
 SKIPPED = 99  # of a stage that had nothing to do
+STOPPED = 130  # by Ctrl-C

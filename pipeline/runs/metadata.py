@@ -34,23 +34,6 @@ def metadata_file(output: str, task: str | None) -> tuple[str, str]:
     )
 
 
-def register_run(file: str, pipeline) -> int:
-    """Registers the run before its first stage runs, and returns its number.
-
-    Args:
-      file: of ML Metadata, created where it does not exist.
-      pipeline: compiled, with the run's id filled in.
-    """
-    # These imports take seconds, and reading does not need them.
-    from tfx.orchestration import metadata
-    from tfx.orchestration.portable.mlmd import context_lib
-
-    with metadata.Metadata(metadata.sqlite_metadata_connection_config(file)) as handle:
-        context_lib.prepare_contexts(handle, pipeline.nodes[0].pipeline_node.contexts)
-    run_id = pipeline.runtime_spec.pipeline_run_id.field_value.string_value
-    return 1 + run_ids(file).index(run_id)
-
-
 def run_ids(file: str) -> list[str]:
     """Returns TFX's ids of all runs, the oldest first: run N is the Nth."""
     return [context.name for context in _run_contexts(_open(file))]

@@ -5,15 +5,17 @@ import datetime
 import time
 
 from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
+from tfx.orchestration import metadata
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.portable.mlmd import context_lib
 from tfx.orchestration.portable.runtime_parameter_utils import substitute_runtime_parameter
 from tfx.proto.orchestration import pipeline_pb2
 
 from components.common.errors import InputError
 from pipeline.config import PipelineConfig
 from pipeline.report.page import report_at_end
-from pipeline.runs.exit_codes import BAD_INPUT, FAULT
-from pipeline.runs.metadata import read_run, register_run
+from pipeline.runs.exit_codes import BAD_INPUT, FAULT, STOPPED
+from pipeline.runs.metadata import read_run, run_ids
 from pipeline.runs.record import Data, EncoderName, Places, RunRecord, StageRecord, save
 from pipeline.runs.run import Stage
 from pipeline.runs.summary import print_summary
@@ -52,6 +54,19 @@ def begin_run(
         places=Places(log=log),
     )
     return save(record, config.root)
+
+
+def register_run(file: str, pipeline) -> int:
+    """Registers the run before its first stage runs, and returns its number.
+
+    Args:
+      file: of ML Metadata, created where it does not exist.
+      pipeline: compiled, with the run's id filled in.
+    """
+    with metadata.Metadata(metadata.sqlite_metadata_connection_config(file)) as handle:
+        context_lib.prepare_contexts(handle, pipeline.nodes[0].pipeline_node.contexts)
+    run_id = pipeline.runtime_spec.pipeline_run_id.field_value.string_value
+    return 1 + run_ids(file).index(run_id)
 
 
 def run_stage(
@@ -155,6 +170,12 @@ def _failed(record: RunRecord, node: str, error: BaseException, seconds: float) 
         verdict="failed",
         reasons=[f"{node}: {str(error) or type(error).__name__}"],
         error=f"{type(error).__name__}: {error}",
-        exit_code=BAD_INPUT if isinstance(error, InputError) else FAULT,
+        exit_code=_exit_code(error),
         ended=now(),
     )
+
+
+def _exit_code(error: BaseException) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        return STOPPED
+    return BAD_INPUT if isinstance(error, InputError) else FAULT

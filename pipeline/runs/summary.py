@@ -1,6 +1,7 @@
 """The first lines and the closing table of a run."""
 
 import math
+import pathlib
 import shlex
 
 from rich import box
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from components.evaluation.intervals import Interval
 from components.evaluation.paired import LEAST_EXAMPLES
+from pipeline.command_line import command_line
 from pipeline.config import PipelineConfig
 from pipeline.runs.record import Measured, RunRecord, task_of
 from pipeline.runs.terminal import Terminal
@@ -47,8 +49,10 @@ def print_summary(terminal: Terminal, record: RunRecord) -> None:
     minutes, rest = divmod(int(record.seconds or 0), 60)
     spent = f"{minutes}:{rest:02d} min"
     if record.pushed_to:
-        text = " ".join(f"{name}='...'" for name in task_of(record).head.text_features)
-        terminal.say(f"  ask it       python -m pipeline.cli predict {record.pushed_to} {text}")
+        texts = (f"{name}=..." for name in task_of(record).head.text_features)
+        terminal.say(f"  ask it       {escape(command_line('predict', record.pushed_to, *texts))}")
+        served = str(pathlib.Path(record.pushed_to).parent)
+        terminal.say(f"  serve it     {escape(command_line('serve', served))}")
         terminal.say(f"[bold green]{record.verdict}[/] {record.pushed_to} in {spent}")
     else:
         who = record.verdict.removeprefix("refused ")

@@ -90,7 +90,7 @@ def _not_found_message(handle: str, path: str) -> str:
     if os.path.isfile(os.path.join(path, "config.json")):
         return (
             f"{handle} is a Hugging Face checkpoint. Convert it with "
-            f"`python -m pipeline.cli convert {handle} FOLDER` and pass FOLDER."
+            f"`bert-tfx convert {handle} FOLDER` and pass FOLDER."
         )
     if os.path.isdir(path) or "://" in path:
         return f"{handle} has no saved_model.pb. Pass the folder that has it directly inside."

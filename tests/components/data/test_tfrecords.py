@@ -122,7 +122,7 @@ def test_a_bad_record_is_named(data, record, parts, rows_before):
     path = data / "eval" / "own.tfrecord.gz"
     good, bad = example(**GOOD), record if isinstance(record, bytes) else example(**record)
     write_file(path, [good] * rows_before + [bad, good])
-    remedy = "python -m pipeline.cli prepare toy"
+    remedy = "bert-tfx prepare toy"
     assert_refused(data, f"{path}: record {rows_before + 1}: ", remedy, *parts)
 
 
@@ -132,7 +132,7 @@ def test_a_truncated_file_is_named_wherever_it_ends(data):
     content = path.read_bytes()
     for size in [0, *range(1, len(content), 9), len(content) - 8, len(content) - 1]:
         path.write_bytes(content[:size])
-        assert_refused(data, f"{path}: ", "record", "pipeline.cli prepare")
+        assert_refused(data, f"{path}: ", "record", "bert-tfx prepare")
 
 
 def test_a_changed_byte_is_noticed(data):
@@ -165,7 +165,7 @@ def test_a_stray_folder_is_named(data):
 @pytest.mark.parametrize("split", ["train", "eval"])
 def test_a_missing_split_is_named(data, split):
     (data / split).rename(data / "dev")
-    assert_refused(data, f"no folder {split}", "dev", "pipeline.cli prepare toy")
+    assert_refused(data, f"no folder {split}", "dev", "bert-tfx prepare toy")
 
 
 @pytest.mark.parametrize("split", ["train", "eval", "test"])
@@ -177,11 +177,11 @@ def test_an_empty_split_is_named(data, split, has_file):
         path.unlink()
     if has_file:
         write_file(folder / "own.tfrecord.gz", [])
-    assert_refused(data, f"{split} split", "no records", "pipeline.cli prepare toy")
+    assert_refused(data, f"{split} split", "no records", "bert-tfx prepare toy")
 
 
 def test_a_missing_folder_is_named(data):
-    with pytest.raises(InputError, match=r"pipeline\.cli prepare toy"):
+    with pytest.raises(InputError, match=r"bert-tfx prepare toy"):
         check_records(str(data / "absent"), str(data.parent / "toy.pbtxt"))
 
 

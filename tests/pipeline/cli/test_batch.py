@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from components.serving import versions
-from pipeline.cli import batch
+from pipeline.cli.main import main
 from tests.conftest import REPOSITORY
 
 
@@ -111,7 +111,7 @@ def test_a_job_that_was_killed_goes_on_and_answers_every_row_once(base, files, t
         (files, 0, "5 of 5 shards are done"),
         (files[:2], 2, "another model"),
     ):
-        assert batch.main([base, *again, "--output", str(output)]) == code
+        assert main(["batch", base, *again, "--output", str(output)]) == code
         assert said in "".join(capsys.readouterr())
 
 
@@ -124,6 +124,6 @@ def test_a_job_that_was_killed_goes_on_and_answers_every_row_once(base, files, t
     ],
 )
 def test_a_job_that_cannot_be_done_is_not_begun(base, tmp_path, arguments, message, capsys):
-    assert batch.main([base, *arguments, "--output", str(tmp_path / "answers")]) == 2
+    assert main(["batch", base, *arguments, "--output", str(tmp_path / "answers")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "answers").exists()

@@ -4,7 +4,7 @@ import pytest
 
 from components.models.bert.hub import resolve
 from components.spec.registry import load_task
-from pipeline.cli import compile
+from pipeline.cli.main import main
 from pipeline.local_config import local_config
 from pipeline.orchestrators.graph import config_from_json, config_to_json, read_graph
 
@@ -12,14 +12,14 @@ from pipeline.orchestrators.graph import config_from_json, config_to_json, read_
 @pytest.fixture
 def arguments(project, tmp_path):
     return [
-        *("airflow", "--task", "mrpc", "--data", str(project.root / "data")),
+        *("compile", "airflow", "--task", "mrpc", "--data", str(project.root / "data")),
         *("--output", str(tmp_path / "output"), "--encoder", project.encoder),
         *("--graph", str(tmp_path / "mrpc.graph.json")),
     ]
 
 
 def test_the_graph_has_every_stage_with_what_comes_before_it(arguments, tmp_path):
-    assert compile.main([*arguments, "--set", "epochs=2", "--schedule", "0 2 * * *"]) == 0
+    assert main([*arguments, "--set", "epochs=2", "--schedule", "0 2 * * *"]) == 0
     graph = read_graph(str(tmp_path / "mrpc.graph.json"))
     nodes = graph["nodes"]
     assert nodes["ImportExampleGen"]["upstream"] == []
@@ -35,7 +35,7 @@ def test_the_graph_has_every_stage_with_what_comes_before_it(arguments, tmp_path
 
 
 def test_a_model_server_is_asked_before_the_serving_check(arguments, tmp_path):
-    assert compile.main([*arguments, "--set", "model_server=2.16.1"]) == 0
+    assert main([*arguments, "--set", "model_server=2.16.1"]) == 0
     nodes = read_graph(str(tmp_path / "mrpc.graph.json"))["nodes"]
     assert {"ImportExampleGen", "Trainer"} <= set(nodes["InfraValidator"]["upstream"])
     assert "InfraValidator" in nodes["ServingCheck"]["upstream"]
@@ -43,16 +43,16 @@ def test_a_model_server_is_asked_before_the_serving_check(arguments, tmp_path):
 
 def test_other_stages_than_the_dag_has_are_refused(arguments, tmp_path, capsys):
     dag, run = tmp_path / "mrpc.graph.json", tmp_path / "run.graph.json"
-    assert compile.main(arguments) == 0
+    assert main(arguments) == 0
     of_a_run = [*arguments[:-1], str(run), "--run-id", "one", "--same-stages-as", str(dag)]
-    assert compile.main(of_a_run) == 0
+    assert main(of_a_run) == 0
     assert json.loads((tmp_path / "run.ir.json").read_text())["nodes"]
     run.unlink()
 
     graph = json.loads(dag.read_text())
     graph["nodes"]["Transform"]["upstream"].remove("DataGate")
     dag.write_text(json.dumps(graph))
-    assert compile.main(of_a_run) == 2
+    assert main(of_a_run) == 2
     assert "has other stages" in capsys.readouterr().err
     assert not run.exists()
 
@@ -67,7 +67,7 @@ def test_other_stages_than_the_dag_has_are_refused(arguments, tmp_path, capsys):
     ],
 )
 def test_bad_usage_exits_2_and_leaves_nothing(arguments, tmp_path, more, expected, capsys):
-    assert compile.main([*arguments, *more]) == 2
+    assert main([*arguments, *more]) == 2
     assert expected in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

@@ -9,7 +9,7 @@ from tests.conftest import REPOSITORY
 
 WITHOUT_TENSORFLOW = (
     "import sys; sys.modules['tensorflow'] = None\n"
-    "from pipeline.cli.predict import main; sys.exit(main(sys.argv[1:]))"
+    "from pipeline.cli.main import main; sys.exit(main(['predict', *sys.argv[1:]]))"
 )
 
 

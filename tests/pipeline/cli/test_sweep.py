@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from pipeline.cli import sweep
+from pipeline.cli.main import main
 from tests.conftest import REPOSITORY
 
 
@@ -15,9 +15,12 @@ def run_sweep(project, tiny_encoder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(REPOSITORY)
 
     def run(*arguments: str) -> tuple[list[dict], str]:
-        grid = ("--learning-rates", "1e-3", "--epochs", "1", "2", "--set", "batch_size=64")
+        grid = ("--learning-rates", "1e-3", "--epochs", "1,2", "--set", "batch_size=64")
         where = ("--data", str(project.root / "data"), "--output", str(tmp_path))
-        assert sweep.main([*where, "--encoder", tiny_encoder, *grid, *arguments]) == 0
+        assert (
+            main(["sweep", "--task", "mrpc", *where, "--encoder", tiny_encoder, *grid, *arguments])
+            == 0
+        )
         lines = (tmp_path / "mrpc.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines], capsys.readouterr().out
 
@@ -30,7 +33,7 @@ def test_a_sweep_goes_on_where_it_was_and_chooses_the_lowest_mean(project, run_s
     evaluated.rename(project.root / "eval")
     try:
         first, _ = run_sweep("--seeds", "0")
-        results, printed = run_sweep("--seeds", "0", "1")
+        results, printed = run_sweep("--seeds", "0,1")
     finally:
         (project.root / "eval").rename(evaluated)
     assert results[:2] == first
@@ -45,7 +48,7 @@ def test_a_sweep_goes_on_where_it_was_and_chooses_the_lowest_mean(project, run_s
 
 
 def test_a_sweep_refuses_what_cannot_be_trained_with(capsys, tmp_path):
-    assert sweep.main(["--data", str(tmp_path), "--epochs", "0"]) == 2
+    assert main(["sweep", "--task", "mrpc", "--data", str(tmp_path), "--epochs", "0"]) == 2
     assert "epochs is 0" in capsys.readouterr().err
-    assert sweep.main(["--data", str(tmp_path)]) == 2
+    assert main(["sweep", "--task", "mrpc", "--data", str(tmp_path)]) == 2
     assert f"{tmp_path}/train holds no file" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import pathlib
 import pytest
 
 from components.serving import versions
-from pipeline.cli import versions as versions_command
+from pipeline.cli.main import main
 
 
 @pytest.fixture
@@ -37,19 +37,19 @@ def rows(capsys) -> list[list[str]]:
 
 
 def test_list_tells_of_each_version(pushed, capsys):
-    assert versions_command.main(["list", "--task", "mrpc"]) == 0
+    assert main(["versions", "list", "--task", "mrpc"]) == 0
     shown = rows(capsys)
     assert [row[0] for row in shown] == list(map(str, pushed))
     assert shown[1][2:] == ["0.2000", "-", "-", "2", "run", "2"]
 
 
 def test_rollback_serves_the_version_before_and_records_it(pushed, capsys):
-    assert versions_command.main(["rollback", "--task", "mrpc"]) == 0
+    assert main(["versions", "rollback", "--task", "mrpc"]) == 0
     said = capsys.readouterr().out
     newest = versions.versions("output/serving/mrpc")[-1]
     assert newest > pushed[-1]
     assert f"serving/mrpc/{newest} is served now: the model of version {pushed[1]}" in said
-    versions_command.main(["list", "--task", "mrpc"])
+    main(["versions", "list", "--task", "mrpc"])
     shown = capsys.readouterr().out
     assert f"model of {pushed[1]}" in shown and f"instead of {pushed[2]}" in shown
     card = pathlib.Path("output/serving/mrpc", str(newest), versions.CARD)
@@ -57,7 +57,7 @@ def test_rollback_serves_the_version_before_and_records_it(pushed, capsys):
 
 
 def test_prune_keeps_the_newest(pushed, capsys):
-    assert versions_command.main(["prune", "--task", "mrpc", "--keep", "1"]) == 0
+    assert main(["versions", "prune", "--task", "mrpc", "--keep", "1"]) == 0
     assert capsys.readouterr().out == f"removed: {pushed[0]}, {pushed[1]}\n"
     assert versions.versions("output/serving/mrpc") == pushed[2:]
 
@@ -71,5 +71,5 @@ def test_prune_keeps_the_newest(pushed, capsys):
     ],
 )
 def test_what_cannot_be_done_is_told(pushed, capsys, arguments, message):
-    assert versions_command.main(arguments) == 2
+    assert main(["versions", *arguments]) == 2
     assert message in capsys.readouterr().err

@@ -17,7 +17,7 @@ import tensorflow as tf
 # Forks a process for each line on stdin, after what takes ten seconds to import in each stage.
 _FORKER = """
 import json, os, sys, traceback
-from pipeline.cli import compile
+from pipeline.cli.main import main
 from pipeline.orchestrators import run_node
 import components.models.bert.hub, pipeline.runs.stages, pipeline.pipeline
 
@@ -29,7 +29,7 @@ for line in sys.stdin:
         try:
             output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(output, 1), os.dup2(output, 2)
-            code = {"compile": compile, "run_node": run_node}[module].main(arguments)
+            code = main([module, *arguments]) if module == "compile" else run_node.main(arguments)
         except BaseException:
             traceback.print_exc()
         finally:

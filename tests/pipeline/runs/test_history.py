@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from pipeline.cli.runs import main as list_runs
+from pipeline.cli.main import main
 from pipeline.runs.history import read_records, record_of
-from pipeline.runs.metadata import metadata_file, read_runs, register_run, run_ids
+from pipeline.runs.metadata import metadata_file, read_runs, run_ids
 from pipeline.runs.record import from_json, read_record, record_file, to_json
 
 
@@ -42,25 +42,27 @@ def test_the_record_says_what_ml_metadata_says(project, first_run):
 
 
 def test_runs_of_the_version_before_are_listed(project, first_run, without_records, capsys):
-    assert list_runs(["--output", without_records]) == 0
+    assert main(["runs", "--output", without_records]) == 0
     shown = capsys.readouterr().out
     assert re.search(rf"pushed +{project.versions()[0].name}", shown)
-    assert list_runs(["--output", without_records, "--compare", "1", "1"]) == 0
+    assert main(["runs", "--output", without_records, "--compare", "1", "1"]) == 0
     report = project.run("-m", "pipeline.cli", "report", "--output", without_records, "--run", "1")
     assert report.returncode == 0, report.stderr
     assert report.stdout.strip().endswith("reports/mrpc-1.html")
 
 
 def test_all_records_are_one_json_document(project, first_run, without_records, capsys):
-    assert list_runs(["--output", str(project.root / "output"), "--task", "mrpc", "--json"]) == 0
+    assert main(["runs", "--output", str(project.root / "output"), "--task", "mrpc", "--json"]) == 0
     first = json.loads(capsys.readouterr().out)[0]
     assert from_json(json.dumps(first)) == from_json(json.dumps(first_run.record))
-    assert list_runs(["--output", without_records, "--json"]) == 0
+    assert main(["runs", "--output", without_records, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["verdict"] == "pushed"
 
 
 def test_a_run_is_numbered_before_its_first_stage(without_records):
     from tfx.proto.orchestration import pipeline_pb2
+
+    from pipeline.runs.stages import register_run
 
     def register(run_id: str) -> int:
         pipeline = pipeline_pb2.Pipeline()
@@ -128,7 +130,7 @@ def test_a_run_killed_while_metadata_was_written_is_read(without_records):
 def test_metadata_without_a_run_is_no_fault(tmp_path, capsys):
     (tmp_path / "metadata").mkdir()
     (tmp_path / "metadata" / "mrpc.sqlite").touch()  # a run was killed at its very start
-    assert list_runs(["--output", str(tmp_path)]) == 2
+    assert main(["runs", "--output", str(tmp_path)]) == 2
     (tmp_path / "metadata" / "mrpc.sqlite").write_text("no database" * 100)
-    assert list_runs(["--output", str(tmp_path)]) == 2
+    assert main(["runs", "--output", str(tmp_path)]) == 2
     assert "mrpc.sqlite" in capsys.readouterr().err

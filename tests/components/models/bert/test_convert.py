@@ -15,7 +15,7 @@ import tensorflow_text as tf_text
 from components.common.errors import InputError
 from components.models.bert import hub
 from components.models.bert.convert import convert
-from pipeline.cli.convert import main
+from pipeline.cli.main import main
 from tests.tiny_encoder import tiny_vocabulary
 
 VOCABULARY = tiny_vocabulary(["paris", "london"])
@@ -365,8 +365,8 @@ def test_an_output_folder_in_use_is_left_alone(tmp_path):
 
 def test_command_line(tmp_path, capsys):
     checkpoint = write_checkpoint(tmp_path / "in", tokenizer_config={"do_lower_case": False})
-    assert main([checkpoint, str(tmp_path / "out")]) == 0
+    assert main(["convert", checkpoint, str(tmp_path / "out")]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["path"] == str(tmp_path / "out") and printed["lower_case"] is False
-    assert main([checkpoint, str(tmp_path / "out")]) == 2
+    assert main(["convert", checkpoint, str(tmp_path / "out")]) == 2
     assert "exists already" in capsys.readouterr().err

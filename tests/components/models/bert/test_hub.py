@@ -22,7 +22,7 @@ from components.common.errors import InputError
 from components.common.serialization import from_json, to_json
 from components.models.bert import hub, inspection, presets
 from components.spec.encoder import Encoder
-from pipeline.cli import encoder as encoder_command
+from pipeline.cli.main import main
 from tests.components.models.bert.test_convert import write_checkpoint
 from tests.tiny_encoder import write_tiny_encoder
 
@@ -195,7 +195,7 @@ def test_a_typo_is_answered_with_the_nearest_preset():
 
 
 def test_a_hugging_face_checkpoint_is_recognized(tmp_path):
-    with pytest.raises(InputError, match=r"python -m pipeline\.cli convert"):
+    with pytest.raises(InputError, match=r"bert-tfx convert"):
         hub.resolve(write_checkpoint(tmp_path / "checkpoint"))
 
 
@@ -333,7 +333,7 @@ def test_two_processes_convert_once(wheel, cache, monkeypatch):
 
 
 def test_command_line(tiny, capsys):
-    assert encoder_command.main([tiny]) == 0
+    assert main(["encoder", tiny]) == 0
     assert json.loads(capsys.readouterr().out)["sha256"] == inspection.content_sha256(tiny)
-    assert encoder_command.main(["no-such-encoder"]) == 2
+    assert main(["encoder", "no-such-encoder"]) == 2
     assert "presets" in capsys.readouterr().err

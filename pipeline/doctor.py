@@ -1,9 +1,9 @@
 """Checks the environment: one line per check, with the remedy where one fails.
 
-    make doctor
+    bert-tfx doctor
 
-Exits 0 when all is well, else 1. Only the standard library is imported up front, so that a broken
-environment is reported and not tripped over.
+Only the standard library is imported up front, and nothing of this project, so that a broken environment
+is reported and not tripped over. `make setup` runs it as a file: python -I pipeline/doctor.py.
 """
 
 import ast
@@ -51,7 +51,7 @@ class Warn(Exception):
 
 
 @contextlib.contextmanager
-def quiet():
+def _quiet():
     """Drops what libraries, C++ code included, write to stdout and stderr."""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -71,17 +71,18 @@ def quiet():
             os.close(saved[1])
 
 
-def check_python():
+def _check_python():
     if sys.version_info[:2] not in LOCKS:
-        raise Fault("fits neither lock; remedy: run .venv/bin/python tools/doctor.py")
+        raise Fault("fits neither lock; remedy: make setup")
     return f"{sys.version.split()[0]}, {sys.executable}"
 
 
-def check_packages():
-    """Every locked package is installed, in the locked version."""
-    locked = dict(
-        re.findall(r"^([a-z0-9._-]+)==(\S+)", LOCKS[sys.version_info[:2]].read_text(), re.MULTILINE)
-    )
+def _check_packages():
+    """Checks that every locked package is installed, in the locked version."""
+    lock = LOCKS[sys.version_info[:2]]
+    if not lock.exists():
+        raise Warn("no lock is beside the installed package, so versions are not compared")
+    locked = dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", lock.read_text(), re.MULTILINE))
     installed = {
         re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower(): distribution.version
         for distribution in importlib.metadata.distributions()
@@ -93,16 +94,16 @@ def check_packages():
     ]
     if wrong:
         raise Fault(f"{', '.join(wrong[:5])}{' ...' if len(wrong) > 5 else ''}; {REINSTALL}")
-    return f"{len(locked)} as locked in {LOCKS[sys.version_info[:2]].relative_to(ROOT)}"
+    return f"{len(locked)} as locked in {lock.relative_to(ROOT)}"
 
 
-def check_import(module):
-    with quiet():
+def _check_import(module):
+    with _quiet():
         imported = importlib.import_module(module)
     return getattr(imported, "__version__", "")
 
 
-def check_minors():
+def _check_minors():
     """tf.text's ops and tf_keras are built for exactly one TensorFlow minor."""
     versions = {
         name: importlib.metadata.version(name)
@@ -114,40 +115,39 @@ def check_minors():
     return listed
 
 
-def check_legacy_keras():
-    with quiet():
-        import tensorflow as tf
+def _check_legacy_keras():
+    with _quiet():
+        tf = importlib.import_module("tensorflow")
 
     if not tf.keras.Model.__module__.startswith("tf_keras"):
         raise Fault(f"tf.keras is {tf.keras.Model.__module__}, though TF_USE_LEGACY_KERAS=1 is set")
     return "tf.keras is tf_keras"
 
 
-def check_components():
+def _check_components():
     """Every name that tfx.v1.components offers can be imported.
 
     TFX 1.21 swallows a component's ImportError there and leaves None in its place. So the imports
     in its source are done one by one, which shows the error and saves the 30 s of `import tfx.v1`.
     """
-    source = (
-        Path(importlib.util.find_spec("tfx").origin).parent / "v1" / "components" / "__init__.py"
-    )
+    tfx = Path(importlib.util.find_spec("tfx").origin or "").parent  # type: ignore[union-attr]
+    source = tfx / "v1" / "components" / "__init__.py"
     imports = [
         node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.ImportFrom)
     ]
     for statement in imports:
-        with quiet():
-            module = importlib.import_module(statement.module)
+        with _quiet():
+            module = importlib.import_module(statement.module or "")
         for alias in statement.names:
             if getattr(module, alias.name, None) is None:
                 raise Fault(f"{statement.module} lacks {alias.name}; {REINSTALL}")
     return f"all {len(imports)} of tfx.v1.components load"
 
 
-def check_text_op():
+def _check_text_op():
     """Really runs one op of tf.text: its shared library has to match TensorFlow's."""
-    with quiet():
-        import tensorflow_text
+    with _quiet():
+        tensorflow_text = importlib.import_module("tensorflow_text")
 
         tokens = tensorflow_text.WhitespaceTokenizer().tokenize(["one two"]).to_list()
     if tokens != [[b"one", b"two"]]:
@@ -155,9 +155,9 @@ def check_text_op():
     return "tf.text runs"
 
 
-def check_gpus():
-    with quiet():
-        import tensorflow as tf
+def _check_gpus():
+    with _quiet():
+        tf = importlib.import_module("tensorflow")
 
         gpus = tf.config.list_physical_devices("GPU")
     if gpus:
@@ -170,21 +170,21 @@ def check_gpus():
     return "none: training runs on the CPU"
 
 
-def check_disk():
+def _check_disk():
     free_gb = shutil.disk_usage(ROOT).free / 1e9
     if free_gb < DISK_GB_WANTED:
         raise Warn(f"{free_gb:.1f} GB free in {ROOT}; a run may need {DISK_GB_WANTED}")
     return f"{free_gb:.0f} GB free"
 
 
-def check_memory():
+def _check_memory():
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     if memory_gb < MEMORY_GB_WANTED:
         raise Warn(f"{memory_gb:.1f} GB; training BERT-base wants {MEMORY_GB_WANTED}")
     return f"{memory_gb:.0f} GB"
 
 
-def run(name, check, *arguments):
+def _run(name, check, *arguments) -> bool:
     """Prints one line; returns whether the check passed."""
     start = time.monotonic()
     try:
@@ -201,23 +201,24 @@ def run(name, check, *arguments):
     return mark != "FAIL"
 
 
-def main():
+def main() -> bool:
+    """Prints one line per check and a sum; returns whether one failed."""
     faulthandler.enable(os.dup(2))  # a crash inside a library must show, though stderr is dropped
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    checks = [
-        ("python", check_python),
-        ("packages", check_packages),
-        *((f"import {module}", check_import, module) for module in MODULES),
-        ("one TensorFlow minor", check_minors),
-        ("legacy Keras", check_legacy_keras),
-        ("tf.text ops", check_text_op),
-        ("TFX components", check_components),
-        ("GPUs", check_gpus),
-        ("disk", check_disk),
-        ("memory", check_memory),
+    checks: list[tuple] = [
+        ("python", _check_python),
+        ("packages", _check_packages),
+        *((f"import {module}", _check_import, module) for module in MODULES),
+        ("one TensorFlow minor", _check_minors),
+        ("legacy Keras", _check_legacy_keras),
+        ("tf.text ops", _check_text_op),
+        ("TFX components", _check_components),
+        ("GPUs", _check_gpus),
+        ("disk", _check_disk),
+        ("memory", _check_memory),
     ]
-    faults = [name for name, *check in checks if not run(name, *check)]
+    faults = [name for name, *check in checks if not _run(name, *check)]
     if faults:
         print(f"doctor: {len(faults)} of {len(checks)} checks failed: {', '.join(faults)}")
     else:
