@@ -22,7 +22,11 @@ setup(
     # schema/ holds data only. It is listed because find_packages looks for __init__.py; it lies
     # beside pipeline/ once installed, as it does in the checkout.
     packages=[*find_packages(include=["pipeline*", "components*"]), "schema"],
-    package_data={"schema": ["*.pbtxt"], "pipeline.report": ["*.j2", "*.js"]},
+    package_data={
+        "schema": ["*.pbtxt"],
+        "pipeline.report": ["*.j2", "*.js"],
+        "components.serving": ["*.html"],
+    },
     py_modules=["airflow_dag", "kubeflow_runner", "local_runner"],
     entry_points={"console_scripts": ["bert-tfx = pipeline.cli.main:main"]},
     extras_require={

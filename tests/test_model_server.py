@@ -3,9 +3,11 @@
 import base64
 import contextlib
 import json
+import os
 import pathlib
 import random
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -26,6 +28,7 @@ from tensorflow_serving.apis import (
 )
 
 from components.serving import versions
+from pipeline.cli.main import main
 from tests.conftest import REPOSITORY
 
 
@@ -293,3 +296,56 @@ def test_fuzzed_requests_get_answers_or_errors(server, long_form):
     assert grown < 200
     (answer,) = server.post(json.dumps({"instances": [PAIR]}).encode())["predictions"]
     assert abs(sum(answer["probabilities"]) - 1) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"no json", "no JSON"),
+        (b"[]", "instances"),
+        (b'{"instances": []}', "instances"),
+        (b'{"instances": [{"sentence1": "a"}]}', "sentence2"),
+        (b'{"instances": [{"sentence1": "a", "sentence2": 1}]}', "instances[0].sentence2"),
+        (b'{"instances": [{"sentence1": "a", "sentence2": "b"}, {}]}', "instances[1]"),
+        (b'{"instances": [{"sentence1": "a", "other": "b"}]}', "other"),
+    ],
+)
+def test_a_wrong_request_is_told_where_it_is_wrong(server, body, told):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        server.post(body)
+    assert refused.value.code == 400
+    assert told in json.load(refused.value)["error"]
+
+
+def test_the_command_serves_a_page_with_the_fields_until_it_is_stopped(server):
+    base = server.folder.parent
+    command = [sys.executable, "-m", "pipeline.cli", "serve", str(base)]
+    with subprocess.Popen(
+        [*command, "--port", "0", "--grpc-port", "0"],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as serving_process:
+        shown = [serving_process.stdout.readline() for _ in range(5)]
+        url = re.search(r"http://127\.0\.0\.1:\d+/", "".join(shown))[0]
+        with urllib.request.urlopen(url, timeout=60) as response:
+            page = response.read().decode()
+        told = json.loads(re.search(r'id="model">(.*?)</script>', page)[1])
+        assert told["version"] == int(server.folder.name) and set(told["fields"]) == set(PAIR)
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{url}elsewhere", timeout=60)
+        port = re.search(r":(\d+)/", url)[1]
+        taken = subprocess.run(
+            [*command, "--port", port], cwd=REPOSITORY, capture_output=True, text=True
+        )
+        assert taken.returncode == 2 and f"port {port}" in taken.stderr
+        serving_process.send_signal(signal.SIGINT)
+        assert serving_process.wait(timeout=60) == 0
+
+
+def test_only_a_folder_of_versions_is_served(server, capsys):
+    assert main(["serve", str(server.folder / "variables")]) == 2
+    assert main(["serve", "nowhere"]) == 2
+    assert "folder of versions" in capsys.readouterr().err

@@ -1,17 +1,21 @@
-"""A server of TensorFlow Serving's protocol, in Python.
+"""A server of TensorFlow Serving's protocol, in Python, with a page to try the model.
 
-    python -m components.serving.development_server BASE NAME
-
-It watches BASE as tensorflow_model_server does: it looks for the highest number, loads that version
+It watches a folder as tensorflow_model_server does: it looks for the highest number, loads that version
 beside the one that it serves, then unloads the old one. gRPC: Predict, GetModelStatus; REST: POST
-/v1/models/NAME:predict and GET /v1/models/NAME. It prints both ports, then answers until it is killed. A
-version that cannot be loaded is tried once, and stays in the status as a failure.
+/v1/models/NAME:predict and GET /v1/models/NAME. A version that cannot be loaded is tried once, and stays
+in the status as a failure. It is for development: one process, no batching, no authentication.
+
+As a file in a bare process, `python -I development_server.py BASE NAME` prints the ports of gRPC and
+REST, then answers until it is killed; it imports nothing of this project.
 """
 
 import base64
+import dataclasses
+import errno
 import http.server
 import json
 import os
+import pathlib
 import sys
 import threading
 import time
@@ -30,6 +34,7 @@ from tensorflow_serving.apis import (
 )
 
 _POLL_SECONDS = 0.1
+_PAGE = pathlib.Path(__file__).with_name("try_it.html")
 _State = get_model_status_pb2.ModelVersionStatus
 
 
@@ -43,11 +48,11 @@ class Served:
     """
 
     def __init__(self, base: str, name: str):
+        """Keeps the folder; `watch` begins to serve it."""
         self.name, self._base = name, base
         self.states: dict[int, int] = {}
         self.errors: dict[int, str] = {}
         self._current: tuple[int, Any] | None = None
-        threading.Thread(target=self._watch, daemon=True).start()
 
     def ask(self, inputs: dict, signature: str) -> tuple[int, dict]:
         """Returns the version that answers, and its outputs.
@@ -60,10 +65,34 @@ class Served:
         version, model = self._current
         if signature not in model.signatures:
             raise ValueError(f"no signature {signature!r}")
+        fields = model.signatures[signature].structured_input_signature[1].keys()
+        if inputs.keys() != fields:
+            raise ValueError(f"give the fields {sorted(fields)}, not {sorted(inputs)}")
         try:
             return version, model.signatures[signature](**inputs)
         except (TypeError, ValueError, tf.errors.OpError) as error:
             raise ValueError(str(error)[:300]) from None
+
+    def watch(self) -> None:
+        """Looks for new versions from now on."""
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def about(self) -> dict[str, Any]:
+        """Returns what the page shows: name, version, fields, and an example of the model card."""
+        if self._current is None:
+            return {"name": self.name, "version": None, "fields": {}}
+        version, model = self._current
+        fields = sorted(model.signatures["serving_default"].structured_input_signature[1])
+        card = pathlib.Path(self._base, str(version), "assets.extra", "model_card.json")
+        told = json.loads(card.read_text()) if card.is_file() else {}
+        example: dict = next(iter(told.get("examples", [])), {})
+        texts = example.get("inputs", {})
+        return {
+            "name": self.name,
+            "version": version,
+            "fields": {name: texts.get(name, "") for name in fields},
+            "description": told.get("description", ""),
+        }
 
     def _watch(self) -> None:
         while True:
@@ -131,35 +160,65 @@ class Rest(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         """Answers a request for predictions."""
+        if self.path != f"/v1/models/{self.served.name}:predict":
+            self._say(404, {"error": f"no such path: {self.path}; ask {self._paths()}"})
+            return
         try:
-            if self.path != f"/v1/models/{self.served.name}:predict":
-                raise ValueError(f"no such path: {self.path}")
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            instances = body["instances"]
-            inputs = {n: tf.constant([_binary(i[n]) for i in instances]) for n in instances[0]}
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            inputs = _columns(body)
             _, outputs = self.served.ask(inputs, body.get("signature_name", "serving_default"))
             values = {name: _plain(value.numpy()) for name, value in outputs.items()}
             answers = [dict(zip(values, answer)) for answer in zip(*values.values())]
             self._say(200, {"predictions": answers})
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except json.JSONDecodeError as error:
+            self._say(400, {"error": f"the body is no JSON: {error}"})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             self._say(400, {"error": str(error)})
 
     def do_GET(self):
-        """Answers with the state of each version."""
+        """Answers with the page, or with the state of each version."""
+        if self.path == "/":
+            about = json.dumps(self.served.about()).replace("<", "\\u003c")
+            page = _PAGE.read_text().replace("{{model}}", about)
+            self._send(200, "text/html; charset=utf-8", page.encode())
+            return
+        if self.path != f"/v1/models/{self.served.name}":
+            self._say(404, {"error": f"no such path: {self.path}; ask {self._paths()}"})
+            return
         states = {str(v): _State.State.Name(s) for v, s in self.served.states.items()}
         status = [{"version": v, "state": s} for v, s in states.items()]
         self._say(200, {"model_version_status": status})
 
+    def _paths(self) -> str:
+        name = self.served.name
+        return f"GET /, GET /v1/models/{name} or POST /v1/models/{name}:predict"
+
     def _say(self, code: int, body: dict) -> None:
-        content = json.dumps(body).encode()
+        self._send(code, "application/json", json.dumps(body).encode())
+
+    def _send(self, code: int, kind: str, content: bytes) -> None:
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 
     def log_message(self, *_):
         """Logs nothing."""
+
+
+def _columns(body: Any) -> dict[str, tf.Tensor]:
+    """Returns the inputs of a request by name; raises ValueError where it has none or they differ."""
+    instances = body.get("instances") if isinstance(body, dict) else None
+    if not isinstance(instances, list) or not instances:
+        raise ValueError('the body has no examples; write {"instances": [{"FIELD": "text"}]}')
+    for place, instance in enumerate(instances):
+        if not isinstance(instance, dict) or instance.keys() != instances[0].keys():
+            raise ValueError(f"instances[{place}] has other fields than instances[0]")
+        for name, value in instance.items():
+            if not isinstance(value, str | dict):
+                raise ValueError(f"instances[{place}].{name} is {value!r}, and must be a text")
+    return {n: tf.constant([_binary(i[n]) for i in instances]) for n in instances[0]}
 
 
 def _binary(value):
@@ -172,19 +231,58 @@ def _plain(values: np.ndarray) -> list:
     return values.tolist()
 
 
-def main(base: str, name: str) -> None:
-    """Serves the versions in a folder until the process is killed."""
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """A server that answers from its start on.
+
+    Attributes:
+      served: the versions.
+      grpc_port, rest_port: where it listens.
+    """
+
+    served: Served
+    grpc_port: int
+    rest_port: int
+    _rest: http.server.ThreadingHTTPServer
+    _grpc: grpc.Server
+
+    def wait(self) -> None:
+        """Answers until the process is stopped."""
+        self._rest.serve_forever()
+
+
+def start(
+    base: str, name: str, host: str = "127.0.0.1", grpc_port: int = 0, rest_port: int = 0
+) -> Server:
+    """Starts to serve the versions in a folder.
+
+    Args:
+      base: folder of versions.
+      name: of the model.
+      host: address to listen on.
+      grpc_port, rest_port: 0 for any that is free.
+
+    Raises:
+      OSError: a port is in use.
+    """
     served = Served(base, name)
-    server = grpc.server(futures.ThreadPoolExecutor(16))
+    handler = type("_Rest", (Rest,), {"served": served})
+    rest = http.server.ThreadingHTTPServer((host, rest_port), handler)
+    server = grpc.server(futures.ThreadPoolExecutor(16), options=[("grpc.so_reuseport", 0)])
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Grpc(served), server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(Grpc(served), server)
-    grpc_port = server.add_insecure_port("127.0.0.1:0")
+    try:
+        bound = server.add_insecure_port(f"{host}:{grpc_port}")
+    except RuntimeError as error:
+        rest.server_close()
+        raise OSError(errno.EADDRINUSE, str(error)) from None
     server.start()
-    Rest.served = served
-    rest = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Rest)
-    print(grpc_port, rest.server_address[1], flush=True)
-    rest.serve_forever()
+    served.watch()
+    return Server(served, bound, rest.server_address[1], rest, server)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    _, folder, model_name = sys.argv
+    started = start(folder, model_name)
+    print(started.grpc_port, started.rest_port, flush=True)
+    started.wait()

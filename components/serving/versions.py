@@ -138,13 +138,12 @@ def _push(model: str, base: str, record: dict) -> int:
 
 def _copy(model: str, target: str, record: dict) -> None:
     """Copies a version, the marker last: see the top of the module."""
-    if _is_local(model) and _is_local(target):
-        shutil.copytree(model, target, ignore=shutil.ignore_patterns(_MARKER))
-    else:
-        from tfx.utils import io_utils  # loads TensorFlow
-
-        io_utils.copy_dir(model, target, deny_regex_patterns=[rf"{_MARKER}$"])
     files = _file_system(model, target)
+    for folder, _, names in files.walk(model):
+        into = target + folder.rstrip("/").removeprefix(model.rstrip("/"))
+        files.makedirs(into)
+        for name in set(names) - {_MARKER}:
+            files.copy(f"{folder}/{name}", f"{into}/{name}")
     files.makedirs(os.path.dirname(f"{target}/{RECORD}"))
     with files.open(f"{target}/{RECORD}", "w") as file:
         file.write(json.dumps(record, indent=2) + "\n")
