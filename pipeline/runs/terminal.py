@@ -99,7 +99,14 @@ class Terminal:
         self._stop_live()
         self._shown = time.monotonic()
         if self.console.is_terminal:
-            self._live = Live(Spinner("dots", Text(what)), console=self.console, transient=True)
+            self._live = Live(
+                Spinner("dots", Text(what)),
+                console=self.console,
+                transient=True,
+                # They are the log here; rich would show them above its line.
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
             self._live.start()
 
     def begin_stage(self, name: str) -> None:
