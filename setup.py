@@ -17,7 +17,17 @@ setup(
     name="bert-tfx-pipeline",
     version=VERSION,
     description="A TFX pipeline that fine-tunes BERT, gates it and pushes it to serving",
+    long_description=(ROOT / "README.md").read_text() if (ROOT / "README.md").exists() else "",
+    long_description_content_type="text/markdown",
     license="Apache-2.0",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
     python_requires=">=3.10,<3.12",
     # schema/ holds data only. It is listed because find_packages looks for __init__.py; it lies
     # beside pipeline/ once installed, as it does in the checkout.
