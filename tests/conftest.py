@@ -87,6 +87,13 @@ def stages(run: subprocess.CompletedProcess) -> dict[str, str]:
     }
 
 
+def pytest_collection_modifyitems(items):
+    """A test that starts from a run of the pipeline needs one."""
+    for item in items:
+        if "first_run" in item.fixturenames:
+            item.add_marker("run")
+
+
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="the long forms of the serving tests")
 

@@ -62,7 +62,7 @@ def test_a_fault_exits_1_and_names_the_log(monkeypatch, tmp_path, data, tiny_enc
     def fail(*_):
         raise RuntimeError("the disk is on fire")
 
-    monkeypatch.setattr("pipeline.local_config.local_config", fail)
+    monkeypatch.setattr("pipeline.local_run.local_config", fail)
     arguments = ["--task", "mrpc", "--data", str(data), "--encoder", tiny_encoder]
     assert main(["run", *arguments, "--output", str(tmp_path / "output")]) == 1
     shown = capfd.readouterr().out

@@ -178,6 +178,7 @@ class Tagged(tf.Module):
         self.asked = serving_default
 
 
+@pytest.mark.full
 def test_no_request_fails_while_versions_are_pushed_and_taken_back(tmp_path, long_form):
     """Clients ask without a pause; each answer is that of the version that claims it."""
     base, tags = tmp_path / "serving", {}
@@ -257,6 +258,7 @@ def fuzzed(generator: random.Random) -> tuple[dict, str]:
     return inputs, signature
 
 
+@pytest.mark.full
 def test_fuzzed_requests_get_answers_or_errors(server, long_form):
     generator = random.Random(0)
     count = 10_000 if long_form else 200
@@ -320,15 +322,17 @@ def test_a_wrong_request_is_told_where_it_is_wrong(server, body, told):
 def test_the_command_serves_a_page_with_the_fields_until_it_is_stopped(server):
     base = server.folder.parent
     command = [sys.executable, "-m", "pipeline.cli", "serve", str(base)]
-    with subprocess.Popen(
+    started = subprocess.Popen(
         [*command, "--port", "0", "--grpc-port", "0"],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as serving_process:
-        shown = [serving_process.stdout.readline() for _ in range(5)]
+        # What runs in the background may have inherited that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        shown = [started.stdout.readline() for _ in range(5)]
         url = re.search(r"http://127\.0\.0\.1:\d+/", "".join(shown))[0]
         with urllib.request.urlopen(url, timeout=60) as response:
             page = response.read().decode()
@@ -341,8 +345,11 @@ def test_the_command_serves_a_page_with_the_fields_until_it_is_stopped(server):
             [*command, "--port", port], cwd=REPOSITORY, capture_output=True, text=True
         )
         assert taken.returncode == 2 and f"port {port}" in taken.stderr
-        serving_process.send_signal(signal.SIGINT)
-        assert serving_process.wait(timeout=60) == 0
+        started.send_signal(signal.SIGINT)
+        assert started.wait(timeout=60) == 0
+    finally:
+        started.kill()
+        started.communicate()
 
 
 def test_only_a_folder_of_versions_is_served(server, capsys):

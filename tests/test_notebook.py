@@ -12,6 +12,8 @@ from nbclient import NotebookClient
 from pipeline.runs.metadata import metadata_file, read_runs
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.full
+
 NOTEBOOK = REPOSITORY / "docs" / "evaluation.ipynb"
 
 

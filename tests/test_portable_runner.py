@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks.job_service import JobService
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(scope="module")
 def portable_run(project) -> subprocess.CompletedProcess:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.conftest import REPOSITORY, Project, copy_of_source, stages
 
+pytestmark = pytest.mark.full
+
 ANIMALS = ("cat", "dog", "horse", "hen", "goose", "goat", "cow", "pig")
 PLACES = ("house", "garden", "barn", "field", "yard", "river")
 

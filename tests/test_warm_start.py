@@ -16,6 +16,8 @@ from pipeline.local_config import pushed_model
 from tests.conftest import stages
 from tests.tiny_encoder import write_tiny_encoder
 
+pytestmark = pytest.mark.full
+
 
 def build(encoder: str) -> tf.keras.Model:
     task = load_task("mrpc")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs `make setup test` on stack 121 in a Debian 13 userland; `make test-debian13` calls it, as root.
+# Runs `make setup test test-all` on stack 121 in a Debian 13 userland; called by `make test-debian13`, as root.
 #
 #   DEBIAN13_ROOT   where the userland is kept between runs (default /var/tmp/bert-tfx-debian13, 6 GB)
 #   DEBIAN_MIRROR   where Debian is fetched from (default: as this machine's own apt is configured)
@@ -105,5 +105,5 @@ collect_index_settings
 enter_userland
 install_python
 copy_checkout
-say "make setup test in $(in_userland sed -n 's/^PRETTY_NAME=//p' /etc/os-release), $(in_userland getconf GNU_LIBC_VERSION)"
-in_userland make --no-print-directory -C "$CHECKOUT" STACK=121 ARGS="${ARGS:-}" setup test
+say "make setup test test-all in $(in_userland sed -n 's/^PRETTY_NAME=//p' /etc/os-release), $(in_userland getconf GNU_LIBC_VERSION)"
+in_userland make --no-print-directory -C "$CHECKOUT" STACK=121 ARGS="${ARGS:-}" setup test test-all

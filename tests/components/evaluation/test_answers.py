@@ -301,6 +301,7 @@ def failures(evaluation: str) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.run
 def test_the_evaluator_says_of_all_references_what_the_rules_say(evaluator_inputs, tmp_path):
     first_run = {k: v for k, v in evaluator_inputs.items() if k != "baseline_model"}
     evaluation, blessed = evaluate(first_run, tmp_path, Threshold(bound=0.1), 0.95)
@@ -342,6 +343,7 @@ def check_tfma_loads(evaluation: str, models: tuple[str | None, ...]) -> None:
     )  # is no error where models have no names
 
 
+@pytest.mark.run
 def test_the_evaluator_compares_with_the_baseline(evaluator_inputs, tmp_path):
     """Exact match is 2/7 after 6/7, which is no noise at 80 %; that F1 falls by 0.27 may be."""
     from components.evaluation.tfma_results import metrics_by_slice
@@ -367,6 +369,7 @@ def test_the_evaluator_compares_with_the_baseline(evaluator_inputs, tmp_path):
     check_tfma_loads(evaluation, (None, *MODELS))
 
 
+@pytest.mark.run
 def test_the_evaluator_allows_a_loss_within_the_bound(evaluator_inputs, tmp_path):
     threshold = Threshold(bound=0.1, max_worsening=0.2)
     evaluation, blessed = evaluate(evaluator_inputs, tmp_path, threshold, 0.8)
@@ -374,6 +377,7 @@ def test_the_evaluator_allows_a_loss_within_the_bound(evaluator_inputs, tmp_path
     check_slices(evaluation)
 
 
+@pytest.mark.run
 @pytest.mark.parametrize("has_baseline", [False, True])
 def test_the_evaluator_judges_a_slice_with_enough_examples(
     evaluator_inputs, tmp_path, monkeypatch, has_baseline

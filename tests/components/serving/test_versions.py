@@ -46,6 +46,7 @@ def contents(base: str) -> list[str]:
     return found
 
 
+@pytest.mark.full
 def test_a_push_killed_at_any_moment_leaves_whole_versions_only(base, model):
     first, second = model("first"), model("second")
     versions.push(first, base, {})
@@ -92,6 +93,7 @@ def test_a_push_killed_at_random_times_leaves_whole_versions_only(base, model, l
     print(f"{killed} pushes of {megabytes} MB killed, {cut_off} of them while a copy was made")
 
 
+@pytest.mark.full
 def test_a_rollback_killed_at_any_moment_leaves_whole_versions_only(base, model):
     for name in ("first", "second"):
         versions.push(model(name), base, {})

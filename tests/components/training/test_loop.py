@@ -34,6 +34,7 @@ def test_a_task_from_json_trains_to_the_same_bits(tiny_encoder, unbroken):
     assert digest(train(tiny_encoder, task=task)) == unbroken
 
 
+@pytest.mark.full
 def test_killed_twice_while_writing_it_ends_as_if_nothing_had_happened(
     tiny_encoder, unbroken, tmp_path, caplog
 ):
@@ -51,6 +52,7 @@ def test_killed_twice_while_writing_it_ends_as_if_nothing_had_happened(
     assert len(list(tmp_path.glob("*.index"))) == 2
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("damaged", [1, 2])
 def test_damaged_checkpoints_are_passed_over(tiny_encoder, unbroken, tmp_path, caplog, damaged):
     train(tiny_encoder, every_step(str(tmp_path)))

@@ -49,6 +49,7 @@ np.savez(sys.argv[2], *[variable.numpy() for variable in model.trainable_variabl
 """
 
 
+@pytest.mark.full
 def test_xla_compiles_the_step_and_ends_as_without(plain, tmp_path):
     """On a CPU, which the Trainer refuses; TensorFlow reads the variable once a process."""
     file = tmp_path / "weights.npz"

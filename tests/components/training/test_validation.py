@@ -85,6 +85,7 @@ class CutOff(Exception):
     pass
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("step", [4, 15])  # right after an epoch; when the best one is long past
 def test_a_training_that_was_cut_off_keeps_the_same_weights(
     tiny_encoder, held_out, losses, tmp_path, step

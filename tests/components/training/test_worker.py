@@ -24,6 +24,8 @@ from tests.tiny_encoder import write_tiny_encoder
 from tests.tiny_training import train
 from tests.two_devices import build, states_in_training
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(scope="module")
 def encoder(tiny_encoder, tmp_path_factory) -> str:

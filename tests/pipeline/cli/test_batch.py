@@ -15,6 +15,8 @@ from components.serving import versions
 from pipeline.cli.main import main
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.full
+
 
 class Lengths(tf.Module):
     """Answers how long a text is."""

@@ -27,6 +27,7 @@ def run_sweep(project, tiny_encoder, tmp_path, monkeypatch, capsys):
     return run
 
 
+@pytest.mark.run
 def test_a_sweep_goes_on_where_it_was_and_chooses_the_lowest_mean(project, run_sweep):
     """The evaluation split is away all the while."""
     evaluated = project.root / "data" / "eval"

@@ -14,6 +14,8 @@ from itertools import takewhile
 import pytest
 import tensorflow as tf
 
+pytestmark = pytest.mark.full
+
 # Forks a process for each line on stdin, after what takes ten seconds to import in each stage.
 _FORKER = """
 import json, os, sys, traceback

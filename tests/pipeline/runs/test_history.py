@@ -79,6 +79,7 @@ def test_a_run_is_numbered_before_its_first_stage(without_records):
     assert (record.run_id, record.verdict, record.stages) == ("a", "running", {})
 
 
+@pytest.mark.full
 def test_a_killed_run_leaves_a_record_that_says_running(project, tmp_path):
     command = ["local_runner.py", "--task", "mrpc", "--data", "data", "--set", "epochs=1"]
     command += ["--encoder", project.encoder, "--output", str(tmp_path)]

@@ -248,6 +248,7 @@ def huggingface_tensors(variables) -> dict[str, np.ndarray]:
     return tensors
 
 
+@pytest.mark.full
 def test_minilm_equals_reference(minilm):
     tensors = huggingface_tensors(tensorflow_hub.load(minilm.path).variables)
     config = {**CONFIG, "num_hidden_layers": 6, "num_attention_heads": 12}

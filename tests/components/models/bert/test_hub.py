@@ -280,6 +280,7 @@ def wheel(tmp_path, monkeypatch):
     return wheel
 
 
+@pytest.mark.full
 def test_a_wheel_becomes_an_encoder_once(wheel, cache, monkeypatch):
     encoder = hub.resolve("tiny")
     assert encoder.hidden_size == 16 and encoder.path.startswith(str(cache / "encoders" / "tiny-"))
