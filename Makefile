@@ -18,7 +18,7 @@ PYTEST   := $(PYTHON) -m pytest -n auto --dist loadfile
 RUN_DATA  = $(or $(DATA),$(OUTPUT)/data/$(TASK))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor run test test-fast test-all test-serving check bench sweep airflow-demo lock test-debian13 clean distclean
+.PHONY: help setup doctor run test test-fast test-all test-serving check docs bench sweep airflow-demo lock test-debian13 clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ check: setup ## lint, check the format and the types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
+
+docs: setup ## build docs/ into .docs/site, in an environment of its own
+	@tools/docs.sh
 
 sweep: setup ## try learning rates, epochs and seeds, judged on held-out train examples; takes TASK, DATA, ENCODER, ARGS
 ifeq ($(DATA),)

@@ -27,3 +27,5 @@ resolve() {
 
 resolve 116 3.10 2.28 "$@"
 resolve 121 3.11 2.39 "$@"
+.venv/bin/uv pip compile locks/docs.in --quiet --no-annotate --generate-hashes --custom-compile-command "make lock" \
+  --python-version 3.10 --python-platform x86_64-manylinux_2_28 "$@" --output-file locks/docs.txt >/dev/null

@@ -260,4 +260,6 @@ def plain(values: dict) -> dict:
 
 
 if __name__ == "__main__":
+    # Where this project is installed it is hidden, since a model server does not have it.
+    sys.modules.update(dict.fromkeys(("components", "pipeline")))  # type: ignore[arg-type]
     main(*sys.argv[1:])
