@@ -2,7 +2,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.models.bert.packing import pack_pair, pack_single, pad
+from components.models.bert.packing import pack_pair, pack_single, pack_windows, pad
 from components.models.bert.tokenizer import Vocabulary
 
 CLS, SEP = 2, 3
@@ -43,6 +43,46 @@ def test_pack_single_equals_the_rule_in_plain_python(texts, max_length):
         [CLS, *text[: max_length - 2], SEP] for text in texts
     ]
     assert not sequences["input_type_ids"].flat_values.numpy().any()
+
+
+def windows_of(context: list[int], room: int, stride: int) -> list[tuple[int, list[int]]]:
+    """Where each window begins and what it shows: each goes on `stride` tokens before the last end."""
+    found = [(0, context[:room])]
+    while (begins := found[-1][0]) + room < len(context):
+        begins += room - stride
+        found.append((begins, context[begins : begins + room]))
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    pairs=st.lists(st.tuples(st.lists(st.integers(4, 9), max_size=5), ids), min_size=1, max_size=4),
+    stride=st.integers(0, 4),
+    spare=st.integers(1, 6),
+)
+def test_pack_windows_equals_the_rule_in_plain_python(pairs, stride, spare):
+    """With room for the longest question, `stride` and at least one token more."""
+    max_length = max(len(question) for question, _ in pairs) + 3 + stride + spare
+    question = tf.ragged.constant([q for q, _ in pairs], tf.int32, ragged_rank=1)
+    context = tf.ragged.constant([c for _, c in pairs], tf.int32, ragged_rank=1)
+    windows = pack_windows(question, context, VOCABULARY, max_length, stride)
+    expected = [
+        (example, start, [CLS, *asked, SEP, *shown, SEP], len(asked) + 2, len(shown))
+        for example, (asked, read) in enumerate(pairs)
+        for start, shown in windows_of(read, max_length - 3 - len(asked), stride)
+    ]
+    packed = zip(
+        windows.example.numpy().tolist(),
+        windows.start.numpy().tolist(),
+        windows.sequences["input_word_ids"].to_list(),
+        windows.offset.numpy().tolist(),
+        windows.length.numpy().tolist(),
+    )
+    assert list(packed) == expected
+    for types, (_, _, _, offset, length) in zip(
+        windows.sequences["input_type_ids"].to_list(), expected
+    ):
+        assert types == [0] * offset + [1] * (length + 1)
 
 
 def test_padding_is_masked_and_of_type_0():
