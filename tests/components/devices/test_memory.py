@@ -1,5 +1,7 @@
 """The estimate of what training takes, and the advice that follows from it."""
 
+import os
+import re
 import types
 
 import pytest
@@ -7,6 +9,7 @@ import tensorflow as tf
 
 from components.devices.memory import advise, free_bytes, training_bytes
 from components.spec.registry import load_task
+from tests.conftest import REPOSITORY
 
 
 def bert(layers: int, hidden: int) -> list:
@@ -39,7 +42,11 @@ def largest(length: int, free: float) -> int:
 
 
 def test_bert_base_on_11_gb_as_in_the_docs():
-    assert (largest(128, 10.5e9), largest(384, 10.5e9)) == (53, 14)
+    page = (REPOSITORY / "docs" / "gpu.md").read_text()
+    told = re.findall(r"^\| (\d+) \| (\d+) \|", page, re.MULTILINE)
+    assert len(told) == 2
+    for length, sequences in told:
+        assert largest(int(length), 10.5e9) == int(sequences)
 
 
 def advice(caplog, free: float, **settings: str) -> str:
@@ -71,5 +78,6 @@ def test_an_unknown_encoder_or_machine_gets_no_advice(caplog):
     assert advice(caplog, 0) == ""
 
 
-def test_this_machine_tells_what_is_free():
-    assert 1e8 < free_bytes() < 1e13
+def test_less_is_free_than_this_machine_has():
+    pages, size = (os.sysconf(f"SC_{name}") for name in ("PHYS_PAGES", "PAGE_SIZE"))
+    assert 0 < free_bytes() < pages * size or tf.config.list_physical_devices("GPU")
