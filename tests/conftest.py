@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import json
 import pathlib
+import random
 import shutil
 import subprocess
 import sys
@@ -87,14 +88,22 @@ def stages(run: subprocess.CompletedProcess) -> dict[str, str]:
     }
 
 
-def pytest_collection_modifyitems(items):
-    """A test that starts from a run of the pipeline needs one."""
+def pytest_collection_modifyitems(config, items):
+    """A test that starts from a run of the pipeline needs one; --shuffle mixes the tests of a module."""
     for item in items:
         if "first_run" in item.fixturenames:
             item.add_marker("run")
+    if seed := config.getoption("--shuffle"):
+        mixed = random.Random(seed)
+        modules = {
+            module: mixed.random() for module in sorted({item.module.__name__ for item in items})
+        }
+        order = {item.nodeid: mixed.random() for item in sorted(items, key=lambda i: i.nodeid)}
+        items.sort(key=lambda item: (modules[item.module.__name__], order[item.nodeid]))
 
 
 def pytest_addoption(parser):
+    parser.addoption("--shuffle", metavar="SEED", help="mix the modules, and the tests of each")
     parser.addoption("--long", action="store_true", help="the long forms of the serving tests")
 
 
