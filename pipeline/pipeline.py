@@ -100,19 +100,9 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         push_destination=_push_destination(config),
         custom_config={"keep_versions": task.serving.keep_versions},
     )
-    record = None
+    record = None  # a run on this machine writes its own
     if not config.keeps_metadata:
-        record = WriteRecord(
-            asked=asked_for(config),
-            input_base=config.data,
-            root=config.root,
-            examples=examples.outputs["examples"],
-            model_run=trainer.outputs["model_run"],
-            evaluation=evaluator.outputs["evaluation"],
-            blessing=evaluator.outputs["blessing"],
-            serving=serving_check.outputs["blessing"],
-            pushed_model=pusher.outputs["pushed_model"],
-        )
+        record = _record(config, examples, trainer, evaluator, serving_check, pusher)
 
     nodes = [
         examples,
@@ -245,6 +235,22 @@ def _serving_check(
 def _push_destination(config: PipelineConfig) -> pusher_pb2.PushDestination:
     return pusher_pb2.PushDestination(
         filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.serving)
+    )
+
+
+def _record(
+    config: PipelineConfig, examples, trainer, evaluator, serving_check, pusher
+) -> BaseComponent:
+    return WriteRecord(
+        asked=asked_for(config),
+        input_base=config.data,
+        root=config.root,
+        examples=examples.outputs["examples"],
+        model_run=trainer.outputs["model_run"],
+        evaluation=evaluator.outputs["evaluation"],
+        blessing=evaluator.outputs["blessing"],
+        serving=serving_check.outputs["blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
     )
 
 

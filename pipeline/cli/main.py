@@ -22,22 +22,22 @@ class _Commands(click.Group):
     """The modules of this package; a summary is read from a module without importing it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_summaries())
+        return list(summaries())
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _summaries():
+        if name not in summaries():
             return None
         return importlib.import_module(f"pipeline.cli.{name}").command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args[0] not in _summaries() and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], _summaries())
+        if args[0] not in summaries() and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], summaries())
             ctx.fail(f"There is no command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(_summaries().items()))
+            formatter.write_dl(list(summaries().items()))
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -94,11 +94,11 @@ def _let_workers_import_us() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 
 
-def _summaries() -> dict[str, str]:
+def summaries() -> dict[str, str]:
     """Returns each command's summary, the first line of its module."""
-    summaries = {}
+    found = {}
     for path in sorted(pathlib.Path(__file__).parent.glob("*.py")):
         if path.stem not in _NO_COMMANDS:
             text = ast.get_docstring(ast.parse(path.read_text())) or ""
-            summaries[path.stem] = text.partition("\n")[0].rstrip(".")
-    return summaries
+            found[path.stem] = text.partition("\n")[0].rstrip(".")
+    return found

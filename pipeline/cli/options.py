@@ -36,12 +36,7 @@ output_option = click.option(
     "--output", type=PLACE, default="output", show_default=True, help="Folder of all results."
 )
 runs_task_option = click.option("--task", help="Needed where the folder has runs of several tasks.")
-_TASKS = ", ".join(task_names())
-
-
-def task_option(required: bool = True, default: str | None = None) -> Decorator:
-    """Returns --task."""
-    return click.option("--task", required=required, default=default, help=f"One of: {_TASKS}.")
+task_option = click.option("--task", required=True, help=f"One of: {', '.join(task_names())}.")
 
 
 def beam_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -66,7 +61,7 @@ def pipeline_options(data_help: str) -> Decorator:
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         return _with(
             beam_options(function),
-            task_option(),
+            task_option,
             click.option("--data", type=PLACE, required=True, help=data_help),
             encoder_option,
             set_option,

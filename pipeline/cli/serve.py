@@ -29,7 +29,8 @@ def command(model: str, host: str, port: int, grpc_port: int) -> None:
     bert-tfx serve output/serving/mrpc
     """
     base = pathlib.Path(model).absolute()
-    if not versions.newest(str(base)) or not versions.versions(str(base)):
+    newest = versions.newest(str(base))
+    if not newest or pathlib.Path(newest).parent != base:
         raise InputError(
             f"{model} holds no version of a model. Pass the folder of versions, OUTPUT/serving/TASK."
         )
@@ -48,10 +49,11 @@ def command(model: str, host: str, port: int, grpc_port: int) -> None:
         while not (server.served.about()["version"] or server.served.errors):
             time.sleep(0.1)
     about = server.served.about()
+    if about["version"] is None:
+        told = "; ".join(f"{v}: {reason}" for v, reason in server.served.errors.items())
+        raise InputError(f"{model}: no version can be loaded: {told}")
     url = f"http://{host}:{server.rest_port}"
     body = json.dumps({"instances": [dict.fromkeys(about["fields"], "...")]})
-    for version, reason in server.served.errors.items():
-        click.echo(f"version {version} cannot be loaded: {reason}", err=True)
     click.echo(f"{base.name}, version {about['version']}, is served until Ctrl-C")
     click.echo(f"  page   {url}/")
     click.echo(f"  REST   curl {url}/v1/models/{base.name}:predict -d '{body}'")

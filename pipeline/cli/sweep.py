@@ -27,7 +27,7 @@ from pipeline.fingerprint import stage_code
 
 
 @click.command("sweep")
-@task_option()
+@task_option
 @click.option("--data", type=PLACE, required=True, help="Folder of TFRecords that `prepare` wrote.")
 @encoder_option
 @click.option(

@@ -16,7 +16,7 @@ from pipeline.cli.options import output_option, task_option
 
 @click.command("versions")
 @click.argument("action", type=click.Choice(["list", "rollback", "prune"]))
-@task_option()
+@task_option
 @output_option
 @click.option("--keep", type=int, default=2, show_default=True, help="How many prune keeps.")
 def command(action: str, task: str, output: str, keep: int) -> None:

@@ -10,11 +10,11 @@ import click
 import pytest
 
 from components.serving import versions
-from pipeline.cli.main import _summaries, commands, main
+from pipeline.cli.main import commands, main, summaries
 from pipeline.command_line import command_line
 from tests.conftest import REPOSITORY
 
-COMMANDS = list(_summaries())
+COMMANDS = list(summaries())
 
 
 def loaded_by(*arguments: str) -> set[str]:
