@@ -62,6 +62,12 @@ def test_a_dead_process_holds_nothing(tmp_path):
 
 @pytest.mark.skipif(not pathlib.Path("/proc").is_dir(), reason="no folder that takes no file")
 def test_a_folder_that_cannot_be_written_can_be_locked():
-    with locked("/proc/self"):
-        held = True
-    assert held
+    def refuse():
+        raise BlockingIOError
+
+    with (
+        locked("/proc/self"),
+        pytest.raises(BlockingIOError),
+        locked("/proc/self", before_waiting=refuse),
+    ):
+        pass
