@@ -34,7 +34,7 @@ ENV PATH=/pipeline/.venv/bin:$PATH \
 COPY --chown=pipeline locks/ locks/
 COPY --chown=pipeline tools/ tools/
 COPY --chown=pipeline pipeline/doctor.py pipeline/doctor.py
-RUN STACK=${STACK} WITH_CUDA=1 tools/setup.sh && rm -rf .cache
+RUN STACK=${STACK} WITH_CUDA=1 WITH_DEVELOP=0 tools/setup.sh && rm -rf .cache
 
 COPY --chown=pipeline schema/ schema/
 COPY --chown=pipeline components/ components/

@@ -27,6 +27,7 @@ help: ## list the commands
 	@echo '  make test, bench   ARGS="..." goes to pytest and to the benchmark'
 	@echo '  make setup takes   STACK=116|121 (TFX 1.16 or 1.21; otherwise the glibc of this machine decides)'
 	@echo '                     WITH_CUDA=0|1 (NVIDIA libraries; otherwise where there is an NVIDIA driver)'
+	@echo '                     WITH_DEVELOP=0 (what running needs, without tests and lint)'
 	@echo '  make exits 2 on every failure; the exit code of the command itself is in the line "make: *** ... Error N"'
 
 setup: ## make .venv from the lock that fits this machine
@@ -47,6 +48,9 @@ ifeq ($(DATA),)
 	@$(BERT_TFX) prepare $(TASK) --source "samples/$(TASK)" --output "$(RUN_DATA)"
 endif
 	@tools/airflow_demo.sh $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),,$(SAMPLE_ARGS)) $(ARGS)
+
+# They need what developing needs, also where .venv was made without.
+test test-fast test-all test-serving check: export WITH_DEVELOP = 1
 
 test: setup ## run the tests that find a broken behaviour quickly, file by file on all processors
 	@$(PYTEST) -m "not full" $(ARGS)

@@ -2,13 +2,13 @@
 
 import json
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
 
 import pytest
 import yaml
+from dockerfile_parse import DockerfileParser
 
 import kubeflow_runner
 from components.serving.versions import newest
@@ -19,8 +19,14 @@ from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.full
 
-DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
-COPIED = dict(re.findall(r"^COPY --chown=pipeline (\S+) (\S+)$", DOCKERFILE, re.MULTILINE))
+
+def steps(instruction: str) -> list[list[str]]:
+    """The words of each such step of the Dockerfile."""
+    parsed = DockerfileParser(fileobj=(REPOSITORY / "Dockerfile").open("rb")).structure
+    return [step["value"].split() for step in parsed if step["instruction"] == instruction]
+
+
+COPIED = {source: target for *_, source, target in steps("COPY")}
 LENIENT = (
     "epochs=1",
     *("min_accuracy=0.1", "min_f1=0", "min_auc=0"),
@@ -135,33 +141,29 @@ def test_bad_usage_exits_2(arguments, expected, tmp_path, monkeypatch, tiny_enco
 
 
 def test_the_image_takes_all_its_sources_from_the_tree():
-    assert set(COPIED) == set(re.findall(r"^COPY .*?(\S+) \S+$", DOCKERFILE, re.MULTILINE))
-    included = set(
-        re.findall(r"^!(\S+)$", (REPOSITORY / ".dockerignore").read_text(), re.MULTILINE)
-    )
+    ignored = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    included = {line[1:] for line in ignored if line.startswith("!")}
     assert {pathlib.Path(source).parts[0] for source in COPIED} == included
     for source in COPIED:
         assert (REPOSITORY / source).exists(), source
+    assert all(options == ["--chown=pipeline"] for *options, _, _ in steps("COPY"))
 
 
-def test_the_image_is_made_of_the_locks():
-    bases = re.findall(
-        r"^FROM python:(\d)\.(\d+)-slim-\w+ AS stack(\d+)$", DOCKERFILE, re.MULTILINE
-    )
-    locks = {f"tfx{stack}-py{major}{minor}{cuda}.txt" for major, minor, stack in bases
-             for cuda in ("", "-cuda")}  # fmt: skip
-    assert locks == {path.name for path in (REPOSITORY / "locks").glob("tfx*.txt")}
-    assert re.search(r"^RUN STACK=\$\{STACK\} WITH_CUDA=1 tools/setup.sh", DOCKERFILE, re.MULTILINE)
-    for script in ("tools/setup.sh", "pipeline/doctor.py"):
-        assert (REPOSITORY / script).is_file()
+def test_the_image_is_made_of_the_locks_without_what_developing_needs():
+    locks = {path.name for path in (REPOSITORY / "locks").glob("tfx*.txt")}
+    for stack in ("116", "121"):
+        ((image,),) = [words[:-2] for words in steps("FROM") if words[-1] == f"stack{stack}"]
+        python = image.removeprefix("python:").split("-")[0].replace(".", "")
+        assert {f"tfx{stack}-py{python}.txt", f"tfx{stack}-py{python}-cuda.txt"} <= locks
+    (setup,) = [words for words in steps("RUN") if "tools/setup.sh" in words]
+    assert setup[:4] == ["STACK=${STACK}", "WITH_CUDA=1", "WITH_DEVELOP=0", "tools/setup.sh"]
 
 
 def test_the_image_is_checked_and_runs_without_root():
-    steps = DOCKERFILE.splitlines()
-    user = max(i for i, step in enumerate(steps) if step.startswith("USER "))
-    assert steps[user] == "USER pipeline"
-    assert user < steps.index("RUN bert-tfx doctor")
-    assert f"XDG_CACHE_HOME={pathlib.Path(IMAGE_CACHE).parent}" in DOCKERFILE
+    assert steps("USER") == [["pipeline"]]
+    assert steps("RUN")[-1] == ["bert-tfx", "doctor"]
+    (variables,) = steps("ENV")
+    assert f"XDG_CACHE_HOME={pathlib.Path(IMAGE_CACHE).parent}" in variables
 
 
 CONDITION = "inputs.artifacts['told'].artifacts[0].metadata['blessed'] == 1.0"

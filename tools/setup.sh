@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Makes .venv from one of the two locks; does nothing when that is already done.
+# Makes .venv from the locks of one of the two stacks; does nothing when that is already done.
 #
 #   tools/setup.sh              glibc decides: stack 121 from 2.39 on, else stack 116
 #   STACK=116 tools/setup.sh    forces one
 #   WITH_CUDA=0|1               without or with NVIDIA's libraries (default: as the machine has a driver)
+#   WITH_DEVELOP=0|1            without or with what tests, lint and the notebook need (default: with)
 #
 # What was forced once stays until something else is asked for. The stamp .venv/setup.stamp is
 # written last, after the doctor has passed. Without a stamp that fits, .venv is made anew: a
@@ -49,7 +50,11 @@ choose_stack() {
   cuda=${WITH_CUDA:-$(stamped cuda)}
   [[ $cuda ]] || { has_nvidia_driver && cuda=1 || cuda=0; }
   [[ $cuda == [01] ]] || die "WITH_CUDA=$cuda is unknown: use WITH_CUDA=0 or WITH_CUDA=1."
+  develop=${WITH_DEVELOP:-$(stamped develop)}
+  develop=${develop:-1}
+  [[ $develop == [01] ]] || die "WITH_DEVELOP=$develop is unknown: use WITH_DEVELOP=0 or WITH_DEVELOP=1."
   locks=("$lock")
+  [[ $develop == 0 ]] || locks+=("${lock%.txt}-develop.txt")
   [[ $cuda == 0 ]] || locks+=("${lock%.txt}-cuda.txt")
 }
 
@@ -61,8 +66,8 @@ stamped() { [[ ! -f $STAMP ]] || sed -n "s/^$1 //p" "$STAMP"; }
 
 # The venv's place belongs to the stamp because the scripts in .venv/bin hold absolute paths.
 stamp() {
-  printf 'stack %s\ncuda %s\nlocks %s\npython %s\nplace %s\n' \
-    "$stack" "$cuda" "$(cat "${locks[@]}" | sha256sum | cut -d ' ' -f 1)" "$1" "$PWD"
+  printf 'stack %s\ncuda %s\ndevelop %s\nlocks %s\npython %s\nplace %s\n' \
+    "$stack" "$cuda" "$develop" "$(cat "${locks[@]}" | sha256sum | cut -d ' ' -f 1)" "$1" "$PWD"
 }
 
 is_done() {
