@@ -16,7 +16,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
 @dataclasses.dataclass
 class Project:
-    """A copy of the source that tests may edit, with the sample prepared for it."""
+    """A copy of the source, with the sample prepared for it."""
 
     root: pathlib.Path
     encoder: str
@@ -148,3 +148,19 @@ def first_run(project) -> subprocess.CompletedProcess:
     run = project.pipeline()
     assert run.returncode == 0, run.stdout + run.stderr
     return run
+
+
+@pytest.fixture(scope="session")
+def as_the_first_run_left_it(project, first_run, tmp_path_factory) -> pathlib.Path:
+    return shutil.copytree(project.root, tmp_path_factory.mktemp("kept") / "root", symlinks=True)
+
+
+@pytest.fixture
+def own_project(project, as_the_first_run_left_it):
+    """The project after its first run, for a test that changes it: put back when the test is over.
+
+    Its folder stays the same, since ML Metadata names the files that a run left by their whole path.
+    """
+    yield project
+    shutil.rmtree(project.root)
+    shutil.copytree(as_the_first_run_left_it, project.root, symlinks=True)
