@@ -18,7 +18,7 @@ PYTEST   := $(PYTHON) -m pytest -n auto --dist loadfile
 RUN_DATA  = $(or $(DATA),$(OUTPUT)/data/$(TASK))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor run test test-fast test-all test-serving check docs bench sweep airflow-demo lock test-debian13 clean distclean
+.PHONY: help setup doctor run test test-fast test-all test-serving coverage check docs bench sweep airflow-demo lock test-debian13 clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,7 +50,7 @@ endif
 	@tools/airflow_demo.sh $(TASK) --data "$(RUN_DATA)" --output "$(OUTPUT)" $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(DATA),,$(SAMPLE_ARGS)) $(ARGS)
 
 # They need what developing needs, also where .venv was made without.
-test test-fast test-all test-serving check: export WITH_DEVELOP = 1
+test test-fast test-all test-serving coverage check: export WITH_DEVELOP = 1
 
 test: setup ## run the tests that find a broken behaviour quickly, file by file on all processors
 	@$(PYTEST) -m "not full" $(ARGS)
@@ -60,6 +60,9 @@ test-fast: setup ## run the tests that need no run of the pipeline, for every sa
 
 test-all: setup ## run what `make test` leaves out: orchestrators, kills, fuzz, notebook, other kinds of task
 	@$(PYTEST) -m full $(ARGS)
+
+coverage: setup ## all tests, and which branches of which module they never take
+	@$(PYTEST) --cov $(ARGS)
 
 test-serving: setup ## the long forms of the serving tests: 32 clients for a minute, 10,000 fuzzed requests, 50 kills
 	@TF_CPP_MIN_LOG_LEVEL=3 $(PYTHON) -m pytest tests/test_model_server.py tests/components/serving/test_versions.py --long -s $(ARGS)

@@ -1,5 +1,6 @@
 """What README and docs tell to type is typed here, as far as it is read before the work begins."""
 
+import dataclasses
 import pathlib
 import re
 import shlex
@@ -8,6 +9,7 @@ import subprocess
 import click
 import pytest
 
+from components.spec.registry import load_task
 from pipeline.cli.main import commands
 from tests.conftest import REPOSITORY
 
@@ -84,6 +86,23 @@ def test_files_that_are_named_exist(page):
     for name in named:
         if not re.search(r"NAME|TASK", name):
             assert (REPOSITORY / name).exists(), name
+
+
+def test_the_table_of_settings_is_that_of_the_tasks():
+    """Those that have a number for each task in docs/training.md, in the order of its heading."""
+    tasks = [load_task(name).hyperparameters for name in ("mrpc", "squad")]
+    rows = re.findall(
+        r"^\| `(.+?)` \| (.+?) \|", (REPOSITORY / "docs/training.md").read_text(), re.M
+    )
+    shown = {name: values.split(", ") for name, values in rows if "`" not in name}
+    assert len(shown) > 6
+    for name, values in shown.items():
+        held = [getattr(task, name) for task in tasks]
+        wanted = held if len(values) == 2 else [held[0]] if held[0] == held[1] else None
+        assert [type(h)(v) for h, v in zip(wanted, values)] == wanted, name
+    named = {name for names, _ in rows for name in names.split("`, `")}
+    missing = {field.name for field in dataclasses.fields(tasks[1])} - named
+    assert missing == {"warmup_ratio"}  # told beside learning_rate
 
 
 def test_the_readme_is_short():
