@@ -162,7 +162,7 @@ def test_what_is_not_of_this_machine_goes_through_tfx(base, model, monkeypatch):
 def test_a_push_keeps_the_newest(base, model):
     pushed = [versions.push(model(name), base, {}, keep=2) for name in "abc"]
     assert versions.versions(base) == pushed[1:] and contents(base) == ["b", "c"]
-    with pytest.raises(InputError, match=r"keep is 0\b.* 1\b"):
+    with pytest.raises(InputError, match=r"keep \w+ 0\b.* 1\b"):
         versions.prune(base, keep=0)
     assert contents(base) == ["b", "c"]
 
