@@ -6,6 +6,7 @@
 import datetime
 import json
 import pathlib
+import re
 import shlex
 import subprocess
 
@@ -90,7 +91,7 @@ def test_graphs_are_found_beside_the_file_or_where_the_environment_says(
     monkeypatch.setattr(airflow_dag, "__file__", str(dags / "airflow_dag.py"))
     assert airflow_dag.graph_files() == [dags / "mrpc.graph.json"]
     monkeypatch.setenv("BERT_TFX_GRAPH", str(tmp_path / "other.json"))
-    with pytest.raises(FileNotFoundError, match=r"other\.json: no such graph.*bert-tfx compile"):
+    with pytest.raises(FileNotFoundError, match=r"other\.json: .*bert-tfx compile"):
         airflow_dag.graph_files()
     (tmp_path / "other.json").touch()
     assert airflow_dag.graph_files() == [tmp_path / "other.json"]
@@ -256,7 +257,7 @@ def test_a_run_that_failed_on_its_data_completes_when_they_are_there(run_dag, pr
     finally:
         aside.rename(data)
     assert states.pop("compile") == "failed" and set(states.values()) == {"upstream_failed"}
-    assert "data does not exist" in log
+    assert re.search("data .*not exist.*`bert-tfx prepare mrpc ", log)
 
     states, log = run_dag("2026-01-01")
     assert set(states.values()) == {"success"}, log
@@ -268,6 +269,6 @@ def test_a_refused_model_is_shown_as_skipped_and_not_pushed(run_dag):
     before = list(run_dag.serving.iterdir())
     states, log = run_dag("2026-01-02", min_accuracy=0.99)
     assert states.pop("Pusher") == "skipped" and set(states.values()) == {"success"}, log
-    assert "is not at or above 0.9900" in log
+    assert re.search(r"0\.\d{4} .*not .* 0\.9900\b", log)
     assert log.count(" cached") > 5
     assert list(run_dag.serving.iterdir()) == before

@@ -83,11 +83,11 @@ def test_a_run_ends_with_its_report(project, first_run):
     path = re.search(r"^ *report +(\S+)$", first_run.stdout, re.MULTILINE)[1]
     text = Elements(pathlib.Path(path).read_text()).text
     accuracy = re.search(r"^ *accuracy +(0\.\d+)", first_run.stdout, re.MULTILINE)[1]
-    assert f"accuracy {accuracy} is within the bound, ≥ 0.1000" in text
+    assert re.search(rf"accuracy {accuracy} .*within .*≥ 0\.1000\b", text)
     assert "Pushed" in text and str(project.versions()[0]) in text
     for part in (
         "No anomalies",
-        "None above its threshold",
+        "None above",
         "sentence2",
         "Trainer",
         "learning_rate",
@@ -138,7 +138,7 @@ def test_what_the_examples_do_not_tell_is_a_dash(record, runs, tmp_path):
     untold = Measured("f1", math.nan, UNKNOWN, math.nan, Change(math.nan, ANYTHING), 0.1, None)
     untold = dataclasses.replace(record, metrics=[untold], slices=[])
     page = pathlib.Path(write_report(untold, runs[0], str(tmp_path))).read_text()
-    assert f"against the baseline: unknown ({DASH}, 95% interval {DASH})" in page
+    assert re.search(rf"baseline: unknown \({DASH}, 95%.* {DASH}\)", page)
     assert re.search(rf"<tr><td>f1(<td[^>]*>{DASH}){{2}}<td[^>]*>≥ 0\.1000", page)
 
 
@@ -224,7 +224,7 @@ def test_the_table_of_runs(project: Project, runs, capsys):
     code, differences = shown("--compare", "1", "1")
     assert code == 0 and "epochs" not in differences
     code, error = shown("--compare", "1", "9999")
-    assert code == 2 and "There is no run 9999" in error
+    assert code == 2 and "no run 9999" in error
 
 
 @pytest.mark.parametrize(
@@ -256,13 +256,13 @@ def test_a_run_that_broke_off_has_a_page_too(runs, tmp_path):
     record = record_of("mrpc", broken)
     assert record.verdict == "failed" and record.stopped_in == "DataGate"
     page = pathlib.Path(write_report(record, broken, str(tmp_path))).read_text()
-    assert "The run ended in DataGate" in page
+    assert "ended in DataGate" in page
 
 
 def test_where_there_is_nothing_to_show(tmp_path, project, runs):
     from components.common.errors import InputError
 
-    with pytest.raises(InputError, match="holds no run"):
+    with pytest.raises(InputError, match=rf"{tmp_path} .*no run.*--output"):
         metadata_file(str(tmp_path), None)
     (tmp_path / "metadata").mkdir()
     file = project.root / "output" / "metadata" / "mrpc.sqlite"
@@ -271,5 +271,5 @@ def test_where_there_is_nothing_to_show(tmp_path, project, runs):
     shutil.copy(file, tmp_path / "metadata" / "squad.sqlite")
     with pytest.raises(InputError, match="--task mrpc or squad"):
         metadata_file(str(tmp_path), None)
-    with pytest.raises(InputError, match="numbered 1 to"):
+    with pytest.raises(InputError, match=r"no run 0\b.* 1 to \d"):
         run_numbered(runs, 0)

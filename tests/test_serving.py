@@ -1,6 +1,7 @@
 """The pushed model: asked as a server would, and held against the path that training took."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -133,7 +134,7 @@ def test_texts_of_another_shape_are_an_error(model, text):
 def test_texts_that_are_not_equally_many_are_an_error(model):
     """They once ended the process that served them."""
     for first, second in (([b"a", b"b"], [b"c"]), ([b"a"], [b"b", b"c"]), ([], [b"a"])):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="all of its texts"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"all .*texts"):
             model.signatures["serving_default"](
                 sentence1=tf.constant(first, tf.string), sentence2=tf.constant(second, tf.string)
             )
@@ -226,12 +227,12 @@ def test_predict_scores_two_examples_by_what_they_tell(project, eval_file):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--file", "nowhere.tsv"], "error: nowhere.tsv cannot be read"),
-        (["--score", "nowhere.tsv"], "error: nowhere.tsv cannot be read"),
-        (["sentence1=a"], "error: The model takes sentence1, sentence2, not sentence1."),
-        (["sentence1=a", "--file", "-"], "pass the texts of one example, or --file, or --score"),
+        (["--file", "nowhere.tsv"], r"error: nowhere\.tsv .*No such file"),
+        (["--score", "nowhere.tsv"], r"error: nowhere\.tsv .*No such file"),
+        (["sentence1=a"], r"error: .*sentence1, sentence2, not sentence1\b"),
+        (["sentence1=a", "--file", "-"], "texts .*--file.*--score"),
     ],
 )
 def test_predict_tells_what_it_wants(project, first_run, arguments, message):
     run = project.run("-m", "pipeline.cli", "predict", "output/serving/mrpc", *arguments)
-    assert run.returncode == 2 and message in run.stderr
+    assert run.returncode == 2 and re.search(message, run.stderr)

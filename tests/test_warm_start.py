@@ -51,16 +51,19 @@ def test_every_weight_is_taken_over_and_no_dropout_state(project, pushed):
 def test_the_weights_of_another_model_are_refused(tiny_encoder, pushed, tmp_path):
     fewer_words = build(write_tiny_encoder(str(tmp_path / "encoder"), ["word"]))
     before = [variable.numpy() for variable in fewer_words.trainable_variables]
-    with pytest.raises(InputError, match=r"word_embeddings.*here and \(\d+, 16\) there"):
+    with pytest.raises(
+        InputError, match=r"--warm-start: .*word_embeddings.* \(\d+, 16\) .* \(\d+, 16\)"
+    ):
         start_from(fewer_words, pushed)
     np.testing.assert_equal([v.numpy() for v in fewer_words.trainable_variables], before)
-    with pytest.raises(InputError, match="do not fit this model"):
-        start_from(fewer_words, resolve(tiny_encoder).path)  # no version at all
+    no_version = resolve(tiny_encoder).path
+    with pytest.raises(InputError, match=f"--warm-start: .*{no_version} .*not fit"):
+        start_from(fewer_words, no_version)
 
 
 def test_another_encoder_is_refused_before_the_run(project, pushed, tmp_path):
     another = write_tiny_encoder(str(tmp_path / "encoder"), ["word"])
-    with pytest.raises(InputError, match=f"{pushed} was made with the encoder"):
+    with pytest.raises(InputError, match=f"--warm-start: {pushed} .*encoder .*--encoder "):
         pushed_model(str(project.root / "output" / "serving" / "mrpc"), resolve(another))
 
 
@@ -72,7 +75,7 @@ def test_a_run_starts_from_what_is_served_and_repeats_nothing_while_that_stays(p
     unmatched = ("min_accuracy=0.999",)
     run = project.pipeline(*unmatched, output="output/warm", more=("--warm-start",))
     assert run.returncode == 3, run.stdout + run.stderr
-    assert f"training starts from the weights of {version}" in run.stdout
+    assert f"weights of {version}" in run.stdout
     again = project.pipeline(*unmatched, output="output/warm", more=("--warm-start",))
     assert stages(again)["Trainer"] == "cached"
 

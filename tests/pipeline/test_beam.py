@@ -45,21 +45,24 @@ def test_a_job_may_take_hours():
 @pytest.mark.parametrize(
     ("profile", "given", "expected"),
     [
-        ("flnik", [], "Did you mean 'flink'"),
+        ("flnik", [], "'flnik'.*mean 'flink'"),
         (
             "dataflow",
             ["project=p", "region="],
-            "--beam-arg region=... --beam-arg temp_location=...",
+            "--beam dataflow .*--beam-arg region=.* --beam-arg temp_location=",
         ),
-        ("flink", ["flink_master=h:1"], "--beam-arg environment_type="),
-        ("local", ["direct_num_wrkers=2"], "Did you mean 'direct_num_workers'"),
-        ("portable", ["job_endpoint=8099", "environment_type=EXTERNAL"], "write HOST:PORT"),
+        ("flink", ["flink_master=h:1"], "--beam flink .*--beam-arg environment_type="),
+        ("local", ["direct_num_wrkers=2"], "direct_num_wrkers: .*mean 'direct_num_workers'"),
+        (
+            "portable",
+            ["job_endpoint=8099", "environment_type=EXTERNAL"],
+            "job_endpoint=8099: .*HOST:PORT",
+        ),
     ],
 )
 def test_wrong_arguments_are_answered_with_a_remedy(profile, given, expected):
-    with pytest.raises(InputError) as error:
+    with pytest.raises(InputError, match=expected):
         beam_arguments(profile, given)
-    assert expected in str(error.value)
 
 
 def test_a_job_server_that_does_not_answer_is_told_before_the_run():
@@ -67,7 +70,7 @@ def test_a_job_server_that_does_not_answer_is_told_before_the_run():
         listener.bind(("localhost", 0))
         address = f"localhost:{listener.getsockname()[1]}"
         given = [f"job_endpoint={address}", "environment_type=EXTERNAL"]
-        with pytest.raises(InputError, match=f"No job server answers at {address}"):
+        with pytest.raises(InputError, match=f"answers at {address} .*--beam-arg job_endpoint="):
             beam_arguments("portable", given)
         listener.listen()
         assert beam_arguments("portable", given)[-2:] == (

@@ -41,25 +41,28 @@ def test_thresholds_bind_to_the_whole_split_only():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"thresholds": {}}, "has no thresholds"),
-        ({"thresholds": {"acuracy": Threshold(0.5)}}, "'acuracy'.*Those are: accuracy, "),
-        ({"thresholds": {"calibration": Threshold(0.5)}}, "'calibration'"),
-        ({"thresholds": {"f1": Threshold(float("nan"))}}, "min_f1 is nan"),
-        ({"thresholds": {"f1": Threshold(0.5, float("nan"))}}, "max_f1_drop is nan"),
-        ({"thresholds": {"f1": Threshold(0.5, -0.01)}}, "max_f1_drop is -0.01"),
-        ({"thresholds": {"f1": Threshold(0.5, float("inf"))}}, "max_f1_drop is inf"),
-        ({"slices": ("word",)}, "a slice 'word'.*There are: words, .*label"),
+        ({"thresholds": {}}, r"no thresholds.*components/tasks/mrpc\.py"),
+        ({"thresholds": {"acuracy": Threshold(0.5)}}, "threshold .*'acuracy'.*: accuracy, "),
+        ({"thresholds": {"calibration": Threshold(0.5)}}, "threshold .*'calibration'"),
+        ({"thresholds": {"f1": Threshold(float("nan"))}}, r"min_f1 \w+ nan"),
+        ({"thresholds": {"f1": Threshold(0.5, float("nan"))}}, r"max_f1_drop \w+ nan"),
+        ({"thresholds": {"f1": Threshold(0.5, -0.01)}}, r"max_f1_drop \w+ -0\.01"),
+        ({"thresholds": {"f1": Threshold(0.5, float("inf"))}}, r"max_f1_drop \w+ inf"),
+        ({"slices": ("word",)}, r"slice 'word'.*slices\.py.*: words, .*label"),
         (
             {"slice_bounds": (SliceBound("f1", "word", "55+", 0.5),)},
-            "no slice 'word'.*has: label, ",
+            r"f1:word:55\+:0\.5.*no slice 'word'.*: label, ",
         ),
         (
             {"slice_bounds": (SliceBound("calibration", "words", "55+", 0.5),)},
-            "calibration:words:55.*accuracy, ",
+            r"calibration:words:55\+:0\.5.*: accuracy, ",
         ),
-        ({"slice_bounds": (SliceBound("f1", "words", "55+", float("nan")),)}, "must be a number"),
-        ({"confidence": 95.0}, "confidence is 95.0"),
-        ({"confidence": float("nan")}, "confidence is nan"),
+        (
+            {"slice_bounds": (SliceBound("f1", "words", "55+", float("nan")),)},
+            r"f1:words:55\+:nan.*number",
+        ),
+        ({"confidence": 95.0}, r"confidence \w+ 95\.0.*--set confidence="),
+        ({"confidence": float("nan")}, r"confidence \w+ nan.*--set confidence="),
     ],
 )
 def test_a_gate_that_lets_everything_or_nothing_through_is_refused(changes, message):
@@ -101,16 +104,18 @@ def test_a_bound_of_a_slice_without_examples_is_refused_with_the_slices_there_ar
         check_slice_examples(task, str(tmp_path / "eval"))
 
     check("f1:label:1:0.5,accuracy:numbers:differ:0.5,accuracy:overlap:70+:0.5")
-    with pytest.raises(InputError, match=r"here are: 0 \(1 examples\), 1 \(1 examples\)"):
+    with pytest.raises(InputError, match=r"f1:label:2:0\.5.* 0 \(1 .* 1 \(1 "):
         check("f1:label:2:0.5")
-    with pytest.raises(InputError, match=r"f1:numbers:difer:0.5.*differ \(2 examples\)"):
+    with pytest.raises(InputError, match=r"f1:numbers:difer:0\.5.* differ \(2 "):
         check("f1:numbers:difer:0.5")
 
 
 def test_a_slice_that_reads_what_examples_do_not_have_is_refused(tmp_path):
     write_records(str(tmp_path / "eval"), [{"premise": "He won .", "hypothesis": ".", "label": 0}])
     task = dataclasses.replace(load_task("mrpc"), slices=("label", "words"))
-    with pytest.raises(InputError, match="'words' of the task mrpc reads 'sentence1'"):
+    with pytest.raises(
+        InputError, match=r"'words' .*mrpc .*'sentence1'.*components/evaluation/slices\.py"
+    ):
         check_slice_examples(task, str(tmp_path / "eval"))
 
 

@@ -162,5 +162,5 @@ def test_a_name_from_a_package_brings_no_other_module_of_it(tree):
 
 def test_a_relative_import_is_refused(tree):
     (tree / "components" / "user.py").write_text("from . import common\n")
-    with pytest.raises(ValueError, match="line 1: write the import with the package's full name"):
+    with pytest.raises(ValueError, match=r"line 1: .*import .*full name"):
         code_hash.code_sha256("components.user")

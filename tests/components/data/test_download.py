@@ -80,23 +80,24 @@ def test_a_damaged_file_in_the_cache_is_downloaded_again(server, tmp_path):
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("truncated.txt", "5,000 bytes of 10,000"),
-        ("longer.txt", "more than the 10,000 bytes"),
+        ("truncated.txt", "5,000 .*10,000"),
+        ("longer.txt", "more .*10,000"),
         ("changed.txt", "checksum"),
         ("absent.txt", "404"),
     ],
 )
 def test_a_bad_download_leaves_nothing(server, tmp_path, name, problem):
-    with pytest.raises(InputError) as error:
+    by_hand = f"{name} .*{server.url}/{name}.*--source"
+    with pytest.raises(InputError, match=f"{problem}.*{by_hand}"):
         download.download([official_file(name, server.url)], str(tmp_path))
-    for part in (problem, f"{name} from {server.url}/{name}", "--source"):
-        assert part in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unreachable_server_says_what_to_fetch_by_hand(tmp_path):
     file = official_file("train.txt", "http://127.0.0.1:9")
-    with pytest.raises(InputError, match=r"train.txt from http://127.0.0.1:9.*--source"):
+    with pytest.raises(
+        InputError, match=r"train\.txt .*http://127\.0\.0\.1:9/train\.txt.*--source"
+    ):
         download.download([file], str(tmp_path))
 
 
@@ -107,7 +108,7 @@ def test_without_an_optional_file_a_download_goes_on(server, tmp_path, capsys):
     ]
     download.download(files, str(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["plain.txt"]
-    assert "Going on without absent.txt" in capsys.readouterr().err
+    assert "without absent.txt" in capsys.readouterr().err
 
 
 def test_published_files_pass(tmp_path):
@@ -119,11 +120,11 @@ def test_published_files_pass(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("train.txt", None, "is missing"),
-        ("train.txt", CONTENT[:-1], "9,999 bytes of 10,000"),
-        ("train.txt", CONTENT + b"\n", "more than the 10,000 bytes"),
+        ("train.txt", None, "missing"),
+        ("train.txt", CONTENT[:-1], "9,999 .*10,000"),
+        ("train.txt", CONTENT + b"\n", "more .*10,000"),
         ("train.txt", CONTENT.replace(b"p", b"q", 1), "checksum"),
-        ("test.txt", CONTENT[:-1], "9,999 bytes of 10,000"),
+        ("test.txt", CONTENT[:-1], "9,999 .*10,000"),
     ],
 )
 def test_other_files_are_refused(tmp_path, name, content, problem):
@@ -131,14 +132,15 @@ def test_other_files_are_refused(tmp_path, name, content, problem):
     for file, written in contents.items():
         if written is not None:
             (tmp_path / file).write_bytes(written)
-    with pytest.raises(InputError) as error:
+    remedy = f"Fetch http://unreachable.invalid/{name}"
+    with pytest.raises(InputError, match=f"{tmp_path / name} .*{problem}.*{remedy}"):
         download.verify(FILES, str(tmp_path))
-    for part in (str(tmp_path / name), problem, f"Fetch http://unreachable.invalid/{name}"):
-        assert part in str(error.value)
 
 
 def test_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"is not a folder.*train.txt from"):
+    with pytest.raises(
+        InputError, match=rf"{tmp_path}/absent .*folder.*train\.txt .*{FILES[0].url}"
+    ):
         download.verify(FILES, str(tmp_path / "absent"))
 
 
@@ -162,7 +164,7 @@ def test_sha256sums_rules_over_what_was_published(tmp_path, separator):
     ("listed", "parts"),
     [
         (sums(f"{'0' * 64}  train.txt"), ["train.txt", OTHER_SHA256, "0" * 64]),
-        (sums(f"{OTHER_SHA256}  another.txt"), ["does not list train.txt"]),
+        (sums(f"{OTHER_SHA256}  another.txt"), ["not list", "train.txt"]),
         (sums(f"{OTHER_SHA256}  train.txt", "no sum"), ["SHA256SUMS:2:", "no sum"]),
     ],
 )

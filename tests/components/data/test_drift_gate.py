@@ -105,16 +105,16 @@ def test_the_first_data_is_compared_in_its_splits_only(tmp_path, last):
     [
         (
             {"longer": 1.5},
-            r"sentence2_n_tokens: Jensen-Shannon divergence 0\.\d{4} more than 0\.1$",
+            r"sentence2_n_tokens\b.*Jensen-Shannon.* 0\.\d{4}\b.* 0\.1$",
         ),
-        ({"positive": 0.5}, r"label: L-infinity distance 0\.1\d{3} more than 0\.1$"),
+        ({"positive": 0.5}, r"label\b.*L-infinity.* 0\.1\d{3}\b.* 0\.1$"),
         (
             {"unknown": 0.01},
-            r"sentence2_n_unknown_tokens: L-infinity distance 0\.\d{4} more than 0\.05$",
+            r"sentence2_n_unknown_tokens\b.*L-infinity.* 0\.\d{4}\b.* 0\.05$",
         ),
         (
             {"topic": 0.1},
-            r"sentence2_ids\$ragged_values: L-infinity distance 0\.\d{4} more than 0\.03$",
+            r"sentence2_ids\$ragged_values\b.*L-infinity.* 0\.\d{4}\b.* 0\.03$",
         ),
     ],
 )
@@ -126,7 +126,7 @@ def test_what_has_shifted_is_refused_by_name(tmp_path, last, shift, refused):
         gate(tmp_path, now, last)
     _, *lines, remedy = str(error.value).splitlines()
     for split, line in zip(("train", "eval"), sorted(lines, reverse=True), strict=True):
-        assert re.search(f"{split}: {refused}", line.replace(f"from {LAST}, ", "")), line
+        assert re.search(rf"\b{split}: {refused}", line) and LAST in line, line
     assert "--set drift=accept" in remedy and not (tmp_path / "distances").exists()
 
 
@@ -138,5 +138,5 @@ def test_a_shift_that_is_accepted_passes_and_is_written_down(tmp_path, last):
 
 def test_a_split_unlike_train_is_refused(tmp_path):
     now = statistics(tmp_path / "now", train=rows("train", 2), eval=rows("eval", 3, positive=0.3))
-    with pytest.raises(InputError, match=r"  eval: label: L-infinity distance 0\.\d{4} from train"):
+    with pytest.raises(InputError, match=r"\beval: label\b.*L-infinity.* 0\.\d{4}\b.* train\b"):
         gate(tmp_path, now, None)

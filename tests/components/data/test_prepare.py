@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 
 import pytest
 
@@ -67,13 +68,14 @@ def test_own_files_become_records(tmp_path, own, capsys):
         {"sentence1": ["é".encode()], "sentence2": [b"\"'"], "label": [1], "idx": [1]},
     ]
     assert tfrecords.check_records(str(output), SCHEMA) == {"train": 3, "eval": 2, "test": 2}
-    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+    *table, ready = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in table] == [
         ["split", "examples", "label", "0", "label", "1", "files"],
         ["train", "3", "1", "2", "1"],
         ["eval", "2", "1", "1", "1"],
         ["test", "2", "1", "1", "1"],
-        [str(output), "is", "ready", "for", "the", "task", "mrpc."],
     ]
+    assert re.match(rf"{output} .*ready.* mrpc\b", ready)
 
 
 def test_official_files_become_records(tmp_path, vouched):
@@ -95,7 +97,7 @@ def test_a_folder_that_version_0_1_wrote_is_up_to_date(tmp_path, own, capsys):
     written = json.loads(summary.read_text()) | {"written_by": "components.prepare"}
     summary.write_text(json.dumps(written))
     assert run_prepare(own) == 0
-    assert "is up to date" in capsys.readouterr().out
+    assert "up to date" in capsys.readouterr().out
 
 
 def test_without_files_the_cache_is_looked_into(tmp_path, vouched, monkeypatch):
@@ -170,9 +172,9 @@ def test_what_changed_is_written_again(tmp_path, own, monkeypatch, change):
         ("train", None, ["--train", "no such file"]),
         ("eval", None, ["--eval", "no such file"]),
         ("train", [], [":1:", "header", "sentence1"]),
-        ("train", [HEADER], ["train split has no examples"]),
-        ("eval", [HEADER], ["eval split has no examples"]),
-        ("train", [*TRAIN, "k\tl"], [":5:", "'label'", "2 of 3 columns"]),
+        ("train", [HEADER], ["train split", "no examples"]),
+        ("eval", [HEADER], ["eval split", "no examples"]),
+        ("train", [*TRAIN, "k\tl"], [":5:", "'label'", "2 of 3"]),
         ("eval", [*EVAL, "k\t \t1"], [":4:", "'sentence2'", "empty"]),
         ("eval", [*EVAL, "k\tl\tyes"], [":4:", "'label'", "'yes'"]),
         ("train", [HEADER, "a\tb\t1", "c\td\t1"], [":2 ", "'label'", "always 1", "another class"]),
@@ -198,7 +200,7 @@ def test_bad_official_files_are_refused(tmp_path, vouched, capsys):
     arguments = ["mrpc", f"--source={vouched}", f"--output={tmp_path / 'data'}"]
     (vouched / "SHA256SUMS").unlink()
     error = error_of(capsys, arguments)
-    for part in ("msr_paraphrase_train.txt", "bytes of 1,047,044", "truncated", "Fetch"):
+    for part in ("msr_paraphrase_train.txt", "1,047,044", "truncated", "Fetch"):
         assert part in error
     assert not (tmp_path / "data").exists()
 
@@ -216,20 +218,18 @@ def test_bad_examples_leave_the_data_of_before(tmp_path, own, capsys):
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("mrpc", "a file", "is a file"),
+        ("mrpc", "a file", "/mrpc is a file"),
         ("mrpc/notes.txt", "mine", "holds notes.txt"),
         ("mrpc/train/mine.txt", "mine", "holds train"),
-        ("mrpc/dataset.json", "{}", "was not written by this command"),
-        ("mrpc/dataset.json", "[1", "was not written by this command"),
+        ("mrpc/dataset.json", "{}", "/mrpc/dataset.json .*not written"),
+        ("mrpc/dataset.json", "[1", "/mrpc/dataset.json .*not written"),
     ],
 )
 def test_what_is_not_ours_is_never_replaced(tmp_path, own, capsys, name, content, problem):
     path = tmp_path / "data" / name
     path.parent.mkdir(parents=True)
     path.write_text(content)
-    error = error_of(capsys, own)
-    assert problem in error
-    assert "Choose another --output" in error
+    assert re.search(f"{problem}.* another --output", error_of(capsys, own))
     assert snapshot(tmp_path / "data") == {name: content.encode()}
 
 
@@ -313,24 +313,23 @@ def test_published_overlap_is_a_warning(tmp_path, capsys):
     source = toy_source(*same, is_published=True)
     prepare.prepare(toy_task(), source, str(tmp_path / "data"))
     error = capsys.readouterr().err
-    assert "warning: page 2: the same example as page 1" in error
-    assert "1 do not" in error
+    assert re.search(r"warning: page 2\b.*same.* page 1\b.* 1 do not", error)
     own = toy_source(*same, is_published=False)
-    with pytest.raises(InputError, match="page 2: the same example as page 1"):
+    with pytest.raises(InputError, match=r"page 2\b.*same.* page 1\b"):
         prepare.prepare(toy_task(), own, str(tmp_path / "more"))
 
 
 def test_a_task_without_answers_in_the_text_has_none_to_drop(tmp_path, own, capsys):
     error = error_of(capsys, [*own, "--drop-misaligned"])
-    for part in ("--drop-misaligned", "mrpc", "Leave it out"):
+    for part in ("--drop-misaligned", "mrpc", "Leave"):
         assert part in error
     assert snapshot(tmp_path / "data") == {}
 
 
 def test_the_command(own):
     run = run_python("-m", "pipeline.cli", "prepare", *own)
-    assert (run.returncode, run.stderr) == (0, "Writing 5 examples.\n")
-    assert "is ready" in run.stdout
+    assert run.returncode == 0 and re.fullmatch(r".* 5 examples\b.*\n", run.stderr)
+    assert "ready" in run.stdout
 
 
 def test_bad_data_is_refused_before_tensorflow_is_imported(tmp_path, own):

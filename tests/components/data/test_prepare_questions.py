@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_official_questions_become_records(tmp_path, squad):
         ("train", b'{"data":\n [1,]}', ["line 2, column 5", "JSON"]),
         ("eval", b'{"data": "\xe9"}', ["byte 11", "UTF-8"]),
         ("train", b'{"version": "1.1"}', ["'data'", "missing", "layout"]),
-        ("eval", b'{"data": []}', ["eval split has no examples"]),
+        ("eval", b'{"data": []}', ["eval split", "no examples"]),
         ("train", [question("q5"), question("q5")], ["question q5", "qas[0]", "qas[1]"]),
         ("eval", [question("q5", question=" ")], ["question q5", "'question'", "empty"]),
         ("train", [question("q5", answers=[])], ["question q5", "'answers'", "SQuAD 1.1"]),
@@ -167,7 +168,7 @@ def test_where_none_is_misaligned_the_flag_changes_nothing(tmp_path, squad, caps
 def test_a_split_of_misaligned_questions_only_is_refused(tmp_path, squad, capsys):
     write_questions(tmp_path / "eval.json", *MISALIGNED)
     assert run_prepare([*squad, "--drop-misaligned"]) == 2
-    assert "eval split has no examples" in capsys.readouterr().err
+    assert re.search("eval split .*no examples", capsys.readouterr().err)
     assert snapshot(tmp_path / "data") == {}
 
 

@@ -113,7 +113,7 @@ def without(name):
         (GOOD | {"answers": [b"b"] * 4}, ["'answers'", "4 values", "0 to 3"]),
         (GOOD | {"label": [2]}, ["'label'", "is 2", "0 and 1"]),
         (GOOD | {"label": [-1]}, ["'label'", "is -1", "0 and 1"]),
-        (b"\xff\xffno example", ["is no tf.Example"]),
+        (b"\xff\xffno example", ["tf.Example"]),
         (b"", ["'text'", "missing"]),
     ],
 )
@@ -141,25 +141,25 @@ def test_a_changed_byte_is_noticed(data):
     content = bytearray(path.read_bytes())
     content[len(content) * 5 // 8] ^= 1
     path.write_bytes(content)
-    assert_refused(data, f"{path}: record 3 cannot be read (DataLossError)")
+    assert_refused(data, f"{path}: record 3 ", "DataLossError")
 
 
 def test_what_is_no_gzip_is_named(data):
     path = file_of(data, "train")
     path.write_bytes(b"no records")
-    assert_refused(data, f"{path}: record 1 cannot be read")
+    assert_refused(data, f"{path}: record 1 ", "DataLossError")
 
 
 @pytest.mark.parametrize("name", [".DS_Store", "_SUCCESS", "data.tfrecord.gz.tmp", "notes.txt"])
 @pytest.mark.parametrize("split", ["train", "eval"])
 def test_a_stray_file_is_named(data, split, name):
     (data / split / name).write_bytes(b"")
-    assert_refused(data, str(data / split / name), "Move it away")
+    assert_refused(data, str(data / split / name), "Move")
 
 
 def test_a_stray_folder_is_named(data):
     (data / "train" / "data.tfrecord").mkdir()
-    assert_refused(data, str(data / "train" / "data.tfrecord"), "Move it away")
+    assert_refused(data, str(data / "train" / "data.tfrecord"), "Move")
 
 
 @pytest.mark.parametrize("split", ["train", "eval"])
@@ -181,7 +181,7 @@ def test_an_empty_split_is_named(data, split, has_file):
 
 
 def test_a_missing_folder_is_named(data):
-    with pytest.raises(InputError, match=r"bert-tfx prepare toy"):
+    with pytest.raises(InputError, match=rf"{data}/absent\b.*bert-tfx prepare toy"):
         check_records(str(data / "absent"), str(data.parent / "toy.pbtxt"))
 
 

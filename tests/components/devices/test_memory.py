@@ -60,17 +60,13 @@ def advice(caplog, free: float, **settings: str) -> str:
 
 
 def test_advice_is_what_fits(caplog):
-    assert "training takes about 21.4 GB, and 30.0 GB are free" in advice(
-        caplog, 30e9, batch_size="32"
-    )
+    assert re.search(r" 21\.4 GB.* 30\.0 GB", advice(caplog, 30e9, batch_size="32"))
     told = advice(caplog, 10.5e9, batch_size="32")
-    assert (
-        "32 sequences of 384 tokens" in told and "Pass --set gradient_accumulation_steps=3;" in told
-    )
+    assert re.search(r" 32 .* 384 .*--set gradient_accumulation_steps=3\b", told)
     assert "gradient_accumulation_steps" not in advice(
         caplog, 10.5e9, batch_size="32", gradient_accumulation_steps="3"
     )
-    assert "lower --set max_seq_length=" in advice(caplog, 1e9)
+    assert "--set max_seq_length=" in advice(caplog, 1e9)
 
 
 def test_an_unknown_encoder_or_machine_gets_no_advice(caplog):

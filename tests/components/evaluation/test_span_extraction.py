@@ -76,7 +76,7 @@ def test_scores(prediction, references, expected_match, expected_f1):
 
 @pytest.mark.parametrize("score", [exact_match, f1])
 def test_a_question_without_reference_answers_is_refused(score):
-    with pytest.raises(InputError, match="'Denver' has no reference answer"):
+    with pytest.raises(InputError, match=r"'Denver' .*no reference"):
         score("Denver", [])
 
 

@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import pathlib
+import re
 import time
 
 import pytest
@@ -84,14 +85,17 @@ def test_bad_lines_are_told_and_the_others_answered(answered):
     bad = b'{"one": "a"}\n[1]\n{"one": 1, "two": ""}\n\xff\n{"one": "boom", "two": ""}\n{"one"\n'
     said, refused, _ = answered(good + bad + b"\n" + good)
     assert [answer["row"] for answer in said] == [1, 9]
-    assert [(error["row"], error["reason"].split(".")[0]) for error in refused] == [
-        (2, "two missing"),
-        (3, "no JSON object"),
-        (4, "one is no text"),
-        (5, "byte 1 of the line is not UTF-8"),
-        (6, "the model fails: cannot bear it"),
-        (7, "no JSON: Expecting ':' delimiter: line 1 column 7 (char 6)"),
-    ]
+    reasons = {
+        2: r"two\b.*missing",
+        3: "JSON object",
+        4: r"one\b.*no text",
+        5: r"byte 1\b.*UTF-8",
+        6: "model .*cannot bear it",
+        7: r"JSON.*column 7\b",
+    }
+    assert [error["row"] for error in refused] == list(reasons)
+    for error in refused:
+        assert re.match(f"(.* )?{reasons[error['row']]}", error["reason"]), error
 
 
 @pytest.mark.parametrize("content", [b"", b"one\ttwo\n"], ids=["nothing", "a header"])
@@ -100,7 +104,7 @@ def test_a_file_without_rows_has_no_answers(answered, content):
 
 
 def test_a_header_without_a_text_is_an_error(answered):
-    with pytest.raises(InputError, match="rows:1: two missing"):
+    with pytest.raises(InputError, match=r"rows:1: two\b.*missing"):
         answered(b"one\tthree\n")
 
 
@@ -129,16 +133,15 @@ def test_records_are_answered_by_their_number(answered, tmp_path, compression):
     said, refused, count = answered(records(compression, tmp_path / "records"))
     assert said == [{"row": 1, "length": 1, "two": "b"}, {"row": 5, "length": 3, "two": ""}]
     assert [error["row"] for error in refused] == [2, 3, 4] and count == 1
-    assert (
-        refused[0]["reason"].startswith("two missing") and refused[2]["reason"] == "no tf.Example"
-    )
+    assert re.match(r"two\b.*missing", refused[0]["reason"])
+    assert "tf.Example" in refused[2]["reason"]
 
 
 def test_a_damaged_file_is_answered_up_to_where_it_is_damaged(answered, tmp_path):
     content = records("", tmp_path / "records")
     said, refused, _ = answered(content[:-3])
     assert [answer["row"] for answer in said] == [1]
-    assert refused[-1]["row"] == 5 and "damaged from here on" in refused[-1]["reason"]
+    assert refused[-1]["row"] == 5 and "damaged" in refused[-1]["reason"]
 
 
 def test_a_kill_at_any_time_leaves_the_answers_whole_or_absent(tmp_path):

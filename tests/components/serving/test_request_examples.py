@@ -27,19 +27,18 @@ def test_examples_are_read(content):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a\tc\nx\ty\n", "rows:1: b missing. The model takes a, b."),
-        (b"a\tb\nx\n", "rows:2: 1 columns where the header has 2"),
-        (b"a\tb\nx\t\xff\n", "rows:2: byte 3 of the line is not UTF-8"),
-        (b'{"a": "x", "b": "y"}\n{"a": "x"}\n', "rows:2: b missing"),
-        (b'{"a": "x", "b": 3}\n', "rows:1: b is no text"),
-        (b'{"a": "x", "b": "y"}\n["a"]\n', "rows:2: no JSON object"),
-        (b'{"a": "x", "b": "y"}\nx\n', "rows:2: no JSON"),
+        (b"a\tc\nx\ty\n", r"rows:1: b\b.*missing.* a, b\b"),
+        (b"a\tb\nx\n", r"rows:2: 1 columns.* 2\b"),
+        (b"a\tb\nx\t\xff\n", r"rows:2: byte 3\b.*UTF-8"),
+        (b'{"a": "x", "b": "y"}\n{"a": "x"}\n', r"rows:2: b\b.*missing"),
+        (b'{"a": "x", "b": 3}\n', r"rows:1: b\b.*no text"),
+        (b'{"a": "x", "b": "y"}\n["a"]\n', "rows:2: .*JSON object"),
+        (b'{"a": "x", "b": "y"}\nx\n', r"rows:2: .*JSON.*column 1\b"),
     ],
 )
 def test_a_bad_line_is_named(content, message):
-    with pytest.raises(InputError) as error:
+    with pytest.raises(InputError, match=message):
         read(content)
-    assert message in str(error.value)
 
 
 def test_batches_hold_all_examples_in_order():

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -69,11 +70,15 @@ def refuses_empty(one, two):
 @pytest.mark.parametrize(
     ("answer", "other", "problem"),
     [
-        (nan_where_empty, None, "score is not finite"),
-        (lengths, other_score, "score that lie 0.01 apart"),
-        (lengths, other_label, "other values of label"),
-        (one_row, None, "label has shapes (1,) and (1,) for 2 examples"),
-        (lengths, lambda one, two: {"label": tf.strings.length(one)}, "serve_examples ['label']"),
+        (nan_where_empty, None, r"score\b.*finite"),
+        (lengths, other_score, r"score\b.* 0\.01\b"),
+        (lengths, other_label, r"values\b.* label\b"),
+        (one_row, None, r"label\b.*\(1,\).*\(1,\).* 2\b"),
+        (
+            lengths,
+            lambda one, two: {"label": tf.strings.length(one)},
+            r"serve_examples \['label'\]",
+        ),
         (refuses_empty, None, "InvalidArgumentError"),
     ],
 )
@@ -81,7 +86,7 @@ def test_wrong_answers_are_found(answer, other, problem):
     model = Model(answer, other)
     names = ("serving_default", "serve_examples")
     text, examples = (model.asked_by[name] for name in names)
-    assert problem in "; ".join(serving_check_worker.compare(text, examples, ROWS))
+    assert re.search(problem, "; ".join(serving_check_worker.compare(text, examples, ROWS)))
 
 
 def test_edges_stand_in_every_text_and_in_each_alone():
@@ -150,15 +155,14 @@ def test_a_model_that_cannot_be_loaded_is_refused_not_a_fault(tmp_path, records)
     index = pathlib.Path(saved, "saved_model.pb")
     index.write_bytes(index.read_bytes()[:-100])
     (problem,) = probe(saved, [records], evaluated(records), str(tmp_path))["problems"]
-    assert "its process ended with code 1" in problem
+    assert re.search(r"\bcode 1\b", problem)
 
 
 def test_answers_that_the_evaluator_was_not_given_are_refused(tmp_path, records):
     saved = Model(lengths).saved(tmp_path / "model")
     (problem,) = probe(saved, [records], evaluated(records, other_score), str(tmp_path))["problems"]
-    assert problem.startswith("64 of 64 examples are not answered as the Evaluator was")
-    assert "to {'one': 'a', 'two': ''} it was [0.0099" in problem
-    assert problem.endswith("here it is 0.0")
+    example = r"\{'one': 'a', 'two': ''\}"
+    assert re.match(rf"64 of 64 .*Evaluator.*{example}.*\[0\.0099.* 0\.0$", problem)
 
 
 def test_texts_are_compared_byte_by_byte():
@@ -167,10 +171,7 @@ def test_texts_are_compared_byte_by_byte():
     same = [b"\xff".decode(errors="surrogateescape"), "x"]
     assert serving_check_worker.compare_evaluated(given, same, rows) == []
     (problem,) = serving_check_worker.compare_evaluated(given, [same[0], "y"], rows)
-    assert (
-        problem.startswith("1 of 2 examples")
-        and "{'one': 'b'} it was y, here it is b'x'" in problem
-    )
+    assert re.match(r"1 of 2 .*\{'one': 'b'\}.*\by\b.* b'x'$", problem)
 
 
 def test_examples_that_were_evaluated_must_be_in_the_split(tmp_path, records):
@@ -179,7 +180,7 @@ def test_examples_that_were_evaluated_must_be_in_the_split(tmp_path, records):
     (problem,) = probe(saved, [records], (output, answers | {"other": [0.0]}), str(tmp_path))[
         "problems"
     ]
-    assert "2 of the 3 evaluated examples are in the split" in problem
+    assert re.search(r"\b2 of .*\b3 .*evaluated.* split\b", problem)
 
 
 @pytest.fixture

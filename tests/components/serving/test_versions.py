@@ -111,7 +111,7 @@ def test_rollbacks_go_back_step_by_step_and_pass_what_was_withdrawn(base, model)
     first, second, third = (versions.push(model(n), base, {"run": n}) for n in "abc")
     assert versions.rollback(base)[0] == second
     assert versions.rollback(base)[0] == first
-    with pytest.raises(InputError, match="nothing that was served before"):
+    with pytest.raises(InputError, match=f"{base} .*nothing.* before"):
         versions.rollback(base)
     versions.push(model("d"), base, {})
     target, newest = versions.rollback(base)
@@ -129,7 +129,7 @@ def test_a_withdrawn_version_is_not_taken_up_again_when_its_elder_was_pruned(bas
     versions.rollback(base)
     versions.prune(base, keep=2)
     assert contents(base) == ["c", "b"]
-    with pytest.raises(InputError, match="nothing that was served before"):
+    with pytest.raises(InputError, match=f"{base} .*nothing.* before"):
         versions.rollback(base)
 
 
@@ -162,7 +162,7 @@ def test_what_is_not_of_this_machine_goes_through_tfx(base, model, monkeypatch):
 def test_a_push_keeps_the_newest(base, model):
     pushed = [versions.push(model(name), base, {}, keep=2) for name in "abc"]
     assert versions.versions(base) == pushed[1:] and contents(base) == ["b", "c"]
-    with pytest.raises(InputError, match="must be 1 or more"):
+    with pytest.raises(InputError, match=r"keep \w+ 0\b.* 1\b"):
         versions.prune(base, keep=0)
     assert contents(base) == ["b", "c"]
 

@@ -20,7 +20,7 @@ def test_override_replaces_hyperparameters_and_thresholds():
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False)])
 def test_a_switch_is_read_as_one(text, value):
     assert load_task("mrpc").override({"jit_compile": text}).hyperparameters.jit_compile is value
-    with pytest.raises(InputError, match="'1' is not a valid bool"):
+    with pytest.raises(InputError, match=r"jit_compile=1: .*bool.*--set jit_compile="):
         load_task("mrpc").override({"jit_compile": "1"})
 
 
@@ -37,7 +37,7 @@ def test_the_bounds_of_slices_are_read_as_they_are_shown():
 
 @pytest.mark.parametrize("bounds", ["accuracy:label:1", "accuracy:label:1:high", "label=1:0.8"])
 def test_a_bound_of_a_slice_that_does_not_read_as_one_is_refused(bounds):
-    with pytest.raises(InputError, match=f"slice_bounds is '{bounds}'.*METRIC:SLICE:VALUE:BOUND"):
+    with pytest.raises(InputError, match=f"slice_bounds .*'{bounds}'.*METRIC:SLICE:VALUE:BOUND"):
         load_task("mrpc").override({"slice_bounds": bounds})
 
 
@@ -68,7 +68,7 @@ def test_a_task_survives_json_and_so_does_its_head(name):
         (lambda task: task.pop("metrics"), "'metrics'"),
         (lambda task: task.update(epochs=3), "'epochs'"),
         (lambda task: task["hyperparameters"].update(epoch=3), "'epoch'"),
-        (lambda task: task["hyperparameters"].update(epochs=0), "epochs is 0"),
+        (lambda task: task["hyperparameters"].update(epochs=0), r"epochs \w+ 0\b"),
         (lambda task: task["hyperparameters"].update(stride=8), "'stride'"),
         (lambda task: task["head"].update(kind="sequence_clasification"), "Did you mean"),
         (lambda task: task["head"].update(classes=["only"]), "two or more"),
@@ -93,7 +93,7 @@ def test_json_that_is_no_task_is_refused_by_its_field(change, problem):
     ],
 )
 def test_a_setting_that_was_renamed_is_refused_with_its_new_name(old, new):
-    with pytest.raises(InputError, match=f"it is called {new} now. Pass --set {new}=0.5"):
+    with pytest.raises(InputError, match=rf"--set {old}=0\.5: .*--set {new}=0\.5"):
         load_task("mrpc").override({old: "0.5"})
 
 

@@ -81,7 +81,7 @@ PLAIN = "sentence1\tsentence2\tlabel\tidx"
         ([HEADER, "1\t20\t21\ta\t"], [":2:", "'#2 String'", "empty", "delete"]),
         ([HEADER, LINES[0], LINES[1], "2\t20\t21\ta\tb"], [":4:", "'Quality'", "'2'", "0 to 1"]),
         ([HEADER, LINES[0], LINES[1], LINES[0]], [":4:", "'#1 ID, #2 ID'", "10, 11", ":2"]),
-        ([HEADER, "1\t20\t21\ta"], [":2:", "'#2 String'", "4 of 5 columns"]),
+        ([HEADER, "1\t20\t21\ta"], [":2:", "'#2 String'", "4 of 5"]),
         ([PLAIN, "a\tb\t-1\t0"], [":2:", "'label'", "'-1'"]),
         ([PLAIN, "a\tb\t1 \t0"], [":2:", "'label'", "'1 '"]),
         ([PLAIN, "a\tb\t1\t0", "c\t\t0\t1"], [":3:", "'sentence2'", "empty"]),
@@ -117,9 +117,9 @@ def test_dev_ids_split_the_official_file(tmp_path):
 @pytest.mark.parametrize(
     ("dev_ids", "parts"),
     [
-        (["10\t11", "98\t99"], [":2:", "'#1 ID, #2 ID'", "98, 99", "is not in"]),
+        (["10\t11", "98\t99"], [":2:", "'#1 ID, #2 ID'", "98, 99", "not in"]),
         (["10\t11", "12\t13", "10\t11"], [":3:", "'#1 ID, #2 ID'", "10, 11", "before"]),
-        (["10 11"], [":1:", "'#2 ID'", "1 of 2 columns"]),
+        (["10 11"], [":1:", "'#2 ID'", "1 of 2"]),
     ],
 )
 def test_a_bad_dev_id_is_named(tmp_path, dev_ids, parts):

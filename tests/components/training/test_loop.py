@@ -68,11 +68,9 @@ def test_damaged_checkpoints_are_passed_over(tiny_encoder, unbroken, tmp_path, c
 
 
 def test_a_loss_that_explodes_stops_the_training(tiny_encoder):
-    with pytest.raises(
-        InputError, match=r"at step 3 of 12, with a learning rate of 9\.09e"
-    ) as error:
+    told = r"step 3 of 12\b.* 9\.09e.* loss .*lower --set learning_rate="
+    with pytest.raises(InputError, match=told):
         train(tiny_encoder, learning_rate="1e4")
-    assert "the loss is" in str(error.value) and "lower --set learning_rate=" in str(error.value)
 
 
 @pytest.mark.parametrize("step", [5, STEPS])
@@ -80,7 +78,7 @@ def test_weights_that_are_no_numbers_are_neither_kept_nor_exported(tiny_encoder,
     """Also after the last step, when no loss tells of them any more."""
     checkpoints = every_step(str(tmp_path))
     spoil_at(step, checkpoints)
-    with pytest.raises(Diverged, match=f"at step {step} of {STEPS}.*not finite"):
+    with pytest.raises(Diverged, match=rf"step {step} of {STEPS}\b.*finite"):
         train(tiny_encoder, checkpoints)
     assert max(int(path.stem) for path in tmp_path.glob("*.index")) == min(step, STEPS) - 1
 

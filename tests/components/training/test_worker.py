@@ -146,11 +146,11 @@ def test_a_worker_that_is_lost_ends_the_other(attempt, second_worker, monkeypatc
             second_worker.kill()
 
     monkeypatch.setattr(progress, "log", kill_when_training)
-    with pytest.raises(RuntimeError, match="another worker was lost"):
+    with pytest.raises(RuntimeError, match=r"exit code .*worker .*lost"):
         attempt.run(strategy="workers", epochs="1000")
 
 
 def test_workers_without_a_cluster_are_refused(attempt, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    with pytest.raises(InputError, match="TF_CONFIG names none"):
+    with pytest.raises(InputError, match=r"workers.*TF_CONFIG"):
         attempt.run(strategy="workers")

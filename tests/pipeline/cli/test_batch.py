@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -97,9 +98,9 @@ def test_a_job_that_was_killed_goes_on_and_answers_every_row_once(base, files, t
     # On another engine, which makes no difference.
     code, out, err = finished(start(base, files, str(output), "--beam", "parallel"))
     assert code == 0, err
-    assert out.startswith(f"{len(done)} of 5 shards are done\n")
-    assert out.count("1,999 examples answered") == 5 - len(done)
-    assert "some examples were refused" in err
+    assert out.startswith(f"{len(done)} of 5 shards ")
+    assert out.count("1,999 examples") == 5 - len(done)
+    assert f"{output}/*.errors.jsonl" in err
     for number in range(5):
         check_whole(output, number)
         errors = (output / f"rows{number}.jsonl-00000-of-00001.errors.jsonl").read_text()
@@ -110,7 +111,7 @@ def test_a_job_that_was_killed_goes_on_and_answers_every_row_once(base, files, t
     assert not list(output.glob("*.part")) and not list(output.glob(".*.part"))
 
     for again, code, said in (
-        (files, 0, "5 of 5 shards are done"),
+        (files, 0, "5 of 5 shards"),
         (files[:2], 2, "another model"),
     ):
         assert main(["batch", base, *again, "--output", str(output)]) == code
@@ -120,12 +121,12 @@ def test_a_job_that_was_killed_goes_on_and_answers_every_row_once(base, files, t
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere.jsonl"], "error: nowhere.jsonl: no such file."),
-        ([str(REPOSITORY / "README.md")] * 2, "error: Two files are named README.md"),
-        (["--beam", "flonk", "README.md"], "error: There is no Beam profile 'flonk'"),
+        (["nowhere.jsonl"], r"error: nowhere\.jsonl: no such file"),
+        ([str(REPOSITORY / "README.md")] * 2, r"error: Two .*README\.md.*--output"),
+        (["--beam", "flonk", "README.md"], "error: .*Beam profile 'flonk'"),
     ],
 )
 def test_a_job_that_cannot_be_done_is_not_begun(base, tmp_path, arguments, message, capsys):
     assert main(["batch", base, *arguments, "--output", str(tmp_path / "answers")]) == 2
-    assert message in capsys.readouterr().err
+    assert re.match(message, capsys.readouterr().err)
     assert not (tmp_path / "answers").exists()

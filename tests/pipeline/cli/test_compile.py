@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -53,22 +54,22 @@ def test_other_stages_than_the_dag_has_are_refused(arguments, tmp_path, capsys):
     graph["nodes"]["Transform"]["upstream"].remove("DataGate")
     dag.write_text(json.dumps(graph))
     assert main(of_a_run) == 2
-    assert "has other stages" in capsys.readouterr().err
+    assert re.search(f"stages.*{dag}.*`bert-tfx compile`", capsys.readouterr().err)
     assert not run.exists()
 
 
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        (["--task", "mrcp"], "Did you mean 'mrpc'"),
-        (["--set", "epoch=3"], "Did you mean 'epochs'"),
-        (["--set", "epochs"], "NAME=VALUE"),
-        (["--data", "nowhere"], "nowhere does not exist"),
+        (["--task", "mrcp"], "'mrcp'.*mean 'mrpc'"),
+        (["--set", "epoch=3"], "epoch=3: .*mean 'epochs'"),
+        (["--set", "epochs"], "--set epochs: .*NAME=VALUE"),
+        (["--data", "nowhere"], "nowhere .*not exist.*`bert-tfx prepare mrpc "),
     ],
 )
 def test_bad_usage_exits_2_and_leaves_nothing(arguments, tmp_path, more, expected, capsys):
     assert main([*arguments, *more]) == 2
-    assert expected in capsys.readouterr().err
+    assert re.search(expected, capsys.readouterr().err)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def test_a_wrong_word_exits_2_and_is_answered_with_the_right_one(arguments, near
 def test_the_installed_command_works_from_any_folder(tmp_path):
     installed = os.path.join(sys.prefix, "bin", "bert-tfx")
     run = subprocess.run([installed, "runs"], cwd=tmp_path, capture_output=True, text=True)
-    assert run.returncode == 2 and "output holds no run" in run.stderr
+    assert run.returncode == 2 and re.search("output .*no run.*--output", run.stderr)
 
 
 @pytest.mark.parametrize("name", ["a b", "it's", "[x]", "back\\slash", "Zürich ☂"])
@@ -90,4 +91,4 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys, tmp_path):
     source = str(REPOSITORY / "samples" / "mrpc")
     command = ["prepare", "mrpc", "--source", source, "--output", str(tmp_path / "data")]
     assert main(command) == 130
-    assert "Repeat the command" in capsys.readouterr().err
+    assert "Repeat" in capsys.readouterr().err

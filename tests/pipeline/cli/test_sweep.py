@@ -1,6 +1,7 @@
 """Settings chosen on held-out train examples."""
 
 import json
+import re
 import statistics
 
 import pytest
@@ -50,6 +51,6 @@ def test_a_sweep_goes_on_where_it_was_and_chooses_the_lowest_mean(project, run_s
 
 def test_a_sweep_refuses_what_cannot_be_trained_with(capsys, tmp_path):
     assert main(["sweep", "--task", "mrpc", "--data", str(tmp_path), "--epochs", "0"]) == 2
-    assert "epochs is 0" in capsys.readouterr().err
+    assert re.search(r"epochs \w+ 0\b.*--set epochs=", capsys.readouterr().err)
     assert main(["sweep", "--task", "mrpc", "--data", str(tmp_path)]) == 2
-    assert f"{tmp_path}/train holds no file" in capsys.readouterr().err
+    assert re.search(f"{tmp_path}/train .*`bert-tfx prepare`", capsys.readouterr().err)

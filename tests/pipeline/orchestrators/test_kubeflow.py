@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 
 import pytest
 import yaml
@@ -71,10 +72,10 @@ def test_for_vertex_resolvers_and_the_driver_are_kept(vertex_spec):
 
 def test_kfp_refuses_what_vertex_takes(vertex_spec):
     refused = "\n".join(refused_parts(vertex_spec, TARGETS["kfp"]))
-    assert "Baseline-model-resolver is a Resolver" in refused
-    assert "ImportExampleGen has a preCacheCheck" in refused
+    assert re.search("Baseline-model-resolver .*Resolver", refused)
+    assert re.search("ImportExampleGen .*preCacheCheck", refused)
     assert refused_parts(vertex_spec, TARGETS["vertex"]) == []
-    with pytest.raises(InputError, match="kfp cannot run this pipeline: Baseline-model-blessing"):
+    with pytest.raises(InputError, match=r"\bkfp\b.*: Baseline-model-blessing"):
         compile_spec(dataclasses.replace(config(), baseline="last_blessed"), "kfp", IMAGE)
 
 
@@ -142,18 +143,18 @@ def test_kfp_itself_takes_the_file(target, request):
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({"target": "k8s"}, "no target 'k8s'. The targets are: kfp, vertex"),
+        ({"target": "k8s"}, "target 'k8s'.*: kfp, vertex"),
         ({"root": "hdfs://b/r"}, "--root hdfs://b/r: .*gs:// or s3:// or minio://"),
-        ({"root": "gs://"}, "--root gs://: the bucket is missing"),
-        ({"root": "gs:///r"}, "--root gs:///r: the bucket is missing"),
+        ({"root": "gs://"}, "--root gs://: .*bucket"),
+        ({"root": "gs:///r"}, "--root gs:///r: .*bucket"),
         ({"root": "out"}, "--root out: .*absolute path"),
-        ({"data": "s3:///d"}, "--data s3:///d: the bucket is missing"),
-        ({"data": "/home/me/data"}, "--data /home/me/data: a folder of this machine"),
-        ({"target": "vertex", "root": "/mnt/r"}, "--root /mnt/r: .*begins with gs://"),
-        ({"target": "vertex", "root": "s3://b/r"}, "--root s3://b/r: .*begins with gs://"),
+        ({"data": "s3:///d"}, "--data s3:///d: .*bucket"),
+        ({"data": "/home/me/data"}, "--data /home/me/data: .*this machine.*object store"),
+        ({"target": "vertex", "root": "/mnt/r"}, "--root /mnt/r: .*gs://"),
+        ({"target": "vertex", "root": "s3://b/r"}, "--root s3://b/r: .*gs://"),
         (
             {"encoder": dataclasses.replace(ENCODER, handle="mine", path="/home/me/mine")},
-            "--encoder mine: a folder of this machine",
+            "--encoder mine: .*this machine.*preset",
         ),
         (
             {"encoder": dataclasses.replace(ENCODER, max_positions=64)},
@@ -169,7 +170,7 @@ def test_bad_input_is_refused(changed, expected):
 def test_a_model_server_in_docker_is_refused():
     asked = config()
     task = asked.task.override({"model_server": "2.16.1"})
-    with pytest.raises(InputError, match=r"model_server= .*Leave it out"):
+    with pytest.raises(InputError, match=r"--set model_server= .*Leave"):
         compile_spec(dataclasses.replace(asked, task=task), "kfp", IMAGE)
 
 
@@ -177,7 +178,7 @@ def test_a_model_server_in_docker_is_refused():
     "image", ["bert", "bert:latest", "example.org:5000/bert", "bert@sha256:ab"]
 )
 def test_an_image_without_a_fixed_version_is_refused(image):
-    with pytest.raises(InputError, match="name a tag other than latest, or a digest"):
+    with pytest.raises(InputError, match=f"--image {image}: .*tag .*digest"):
         compile_spec(config(), "kfp", image)
 
 

@@ -6,6 +6,7 @@ The tests run in this order, each on what the one before has left in the cache.
 import concurrent.futures
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -137,14 +138,14 @@ def test_a_refused_model_leaves_pusher_skipped(runs):
         assert code == 0, shown
     code, shown = runs.stage("refused", pusher)
     assert code == 99
-    assert "is not at or above 0.9900" in shown
+    assert re.search(r"0\.\d{4} .*not .* 0\.9900\b", shown)
     assert shown.strip().splitlines()[-1].startswith("refused")
     assert runs.versions() == []
     record = runs.record("refused")
     assert (record["number"], record["verdict"], record["exit_code"]) == (
         *(2, "refused by the gate", 3),
     )
-    assert "is not at or above 0.9900" in record["reasons"][0]
+    assert re.search(r"0\.\d{4} .*not .* 0\.9900\b", record["reasons"][0])
 
 
 def test_a_stage_that_failed_completes_on_the_next_try(runs, project):
@@ -193,7 +194,7 @@ def test_all_stages_in_order_push_the_model_that_the_local_runner_would(runs, pr
 def test_a_stage_that_succeeded_is_not_run_twice(runs):
     for stage in ("Baseline", "Pusher"):
         code, shown = runs.stage("mended", stage)
-        assert code == 0 and "already succeeded in this run" in shown
+        assert code == 0 and "already succeeded" in shown
     assert len(runs.versions()) == 1
 
 
@@ -204,20 +205,20 @@ def test_a_stage_waits_while_another_run_is_at_work(runs):
     with concurrent.futures.ThreadPoolExecutor() as pool:
         with only_run_in(str(runs.output)):
             stage = pool.submit(runs.stage, "mended", "Pusher")
-            while not stage.done() and "Another run is at work" not in runs.log.read_text():
+            while not stage.done() and "Another run" not in runs.log.read_text():
                 time.sleep(0.1)
             assert not stage.done()
         code, shown = stage.result()
-    assert code == 0 and "already succeeded in this run" in shown
+    assert code == 0 and "already succeeded" in shown
 
 
 @pytest.mark.parametrize(
     ("graph", "node", "expected"),
     [
-        ("nowhere.json", "Trainer", "nowhere.json does not exist"),
-        ("broken.json", "Trainer", "is no JSON"),
-        ("no_run.json", "Trainer", "Compile one with --run-id"),
-        ("run.json", "Tainer", "no stage 'Tainer'"),
+        ("nowhere.json", "Trainer", r"nowhere\.json .*`bert-tfx compile`"),
+        ("broken.json", "Trainer", r"broken\.json .*no JSON"),
+        ("no_run.json", "Trainer", r"no_run\.json .*--run-id"),
+        ("run.json", "Tainer", r"no stage 'Tainer'.*run\.json .*Trainer"),
     ],
 )
 def test_bad_usage_exits_2(project, tmp_path, graph, node, expected):
@@ -228,7 +229,7 @@ def test_bad_usage_exits_2(project, tmp_path, graph, node, expected):
         *("-m", "pipeline.orchestrators.run_node", "--graph", str(tmp_path / graph), "--node", node)
     )
     assert run.returncode == 2 and run.stderr == ""
-    assert expected in run.stdout
+    assert re.search(expected, run.stdout)
 
 
 def _files(version) -> set[str]:

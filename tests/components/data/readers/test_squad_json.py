@@ -122,33 +122,33 @@ ANSWER = {"text": "old", "answer_start": 22}
 @pytest.mark.parametrize(
     ("document", "place", "parts"),
     [
-        ([1], "", ["[1] is not an object"]),
+        ([1], "", ["[1]", "object"]),
         ({}, "", ["'data'", "missing"]),
-        ({"data": {"a": 1}}, "", ["'data'", '{"a": 1} is not a list']),
-        ({"data": ["a"]}, "", ["'data[0]'", '"a" is not an object']),
+        ({"data": {"a": 1}}, "", ["'data'", '{"a": 1}', "list"]),
+        ({"data": ["a"]}, "", ["'data[0]'", '"a"', "object"]),
         ({"data": [{}]}, "data[0]", ["'paragraphs'", "missing"]),
-        ({"data": [{"paragraphs": 1}]}, "data[0]", ["'paragraphs'", "1 is not a list"]),
+        ({"data": [{"paragraphs": 1}]}, "data[0]", ["'paragraphs': 1 ", "list"]),
         ({"data": [{"paragraphs": [None]}]}, "data[0]", ["'paragraphs[0]'", "null"]),
         ({"data": [{"paragraphs": [{}]}]}, "data[0].paragraphs[0]", ["'qas'", "missing"]),
         (
             {"data": [{"paragraphs": []}, {"paragraphs": [{"qas": "no"}]}]},
             "data[1].paragraphs[0]",
-            ["'qas'", '"no" is not a list'],
+            ["'qas'", '"no"', "list"],
         ),
         (
             {"data": [{"paragraphs": [{"qas": [question("q0")]}]}]},
             "question q0",
             ["'context'", "missing"],
         ),
-        (squad([]), "data[0].paragraphs[0]", ["'qas[0]'", "[] is not an object"]),
-        (squad(question(), 7), "data[0].paragraphs[0]", ["'qas[1]'", "7 is not an object"]),
+        (squad([]), "data[0].paragraphs[0]", ["'qas[0]': []", "object"]),
+        (squad(question(), 7), "data[0].paragraphs[0]", ["'qas[1]': 7 ", "object"]),
     ],
 )
 def test_another_layout_is_refused(tmp_path, document, place, parts):
     path = write(tmp_path / "own.json", document)
     message = refusal(path)
     assert message.startswith(f"{path}: {place}")
-    for part in [*parts, "layout of SQuAD 1.1"]:
+    for part in [*parts, "SQuAD 1.1"]:
         assert part in message
 
 
@@ -156,30 +156,42 @@ def test_another_layout_is_refused(tmp_path, document, place, parts):
     ("changed", "place", "parts"),
     [
         (without(question(), "id"), "data[0].paragraphs[0].qas[1]", ["'id'", "missing"]),
-        (question(7), "data[0].paragraphs[0].qas[1]", ["'id'", "7 is not a string"]),
-        (question(" "), "data[0].paragraphs[0].qas[1]", ["'id'", '" " is empty', "Write"]),
+        (question(7), "data[0].paragraphs[0].qas[1]", ["'id': 7 ", "string"]),
+        (question(" "), "data[0].paragraphs[0].qas[1]", ["'id'", '" "', "empty", "Write"]),
         (without(question(), "question"), "question q1", ["'question'", "missing"]),
-        (question(question=None), "question q1", ["'question'", "null is not a string"]),
-        (question(question=" \n"), "question q1", ["'question'", '" \\n" is empty', "delete"]),
+        (question(question=None), "question q1", ["'question'", "null", "string"]),
+        (question(question=" \n"), "question q1", ["'question'", '" \\n"', "empty", "delete"]),
         (question(question="a\ud83d"), "question q1", ["'question'", "character 1", "surrogate"]),
         (without(question(), "answers"), "question q1", ["'answers'", "missing"]),
-        (question(answers=ANSWER), "question q1", ["'answers'", "is not a list"]),
-        (question(answers=["old"]), "question q1", ["'answers[0]'", '"old" is not an object']),
+        (question(answers=ANSWER), "question q1", ["'answers'", "list"]),
+        (question(answers=["old"]), "question q1", ["'answers[0]'", '"old"', "object"]),
         (
             question(answers=[ANSWER, without(ANSWER, "text")]),
             "question q1",
             ["'answers[1].text'", "missing"],
         ),
-        (question(text=["old"]), "question q1", ["'answers[0].text'", '["old"] is not a string']),
+        (question(text=["old"]), "question q1", ["'answers[0].text'", '["old"]', "string"]),
         (question(text="\udc00"), "question q1", ["'answers[0].text'", "surrogate"]),
         (
             question(answers=[without(ANSWER, "answer_start")]),
             "question q1",
             ["'answers[0].answer_start'", "missing"],
         ),
-        (question(start="22"), "question q1", ["'answers[0].answer_start'", '"22" is not a whole']),
-        (question(start=22.0), "question q1", ["'answers[0].answer_start'", "22.0 is not a whole"]),
-        (question(start=True), "question q1", ["'answers[0].answer_start'", "true is not a whole"]),
+        (
+            question(start="22"),
+            "question q1",
+            ["'answers[0].answer_start'", '"22"', "whole number"],
+        ),
+        (
+            question(start=22.0),
+            "question q1",
+            ["'answers[0].answer_start'", "22.0", "whole number"],
+        ),
+        (
+            question(start=True),
+            "question q1",
+            ["'answers[0].answer_start'", "true", "whole number"],
+        ),
         (question(answers=[]), "question q1", ["'answers'", "no answer", "SQuAD 1.1", "delete"]),
         (
             question(is_impossible=True, answers=[]),
@@ -192,7 +204,9 @@ def test_another_layout_is_refused(tmp_path, document, place, parts):
             "question q0",
             [
                 "'id'",
-                "'q0' stands at data[0].paragraphs[0].qas[0] and at data[0].paragraphs[0].qas[1]",
+                "'q0'",
+                "data[0].paragraphs[0].qas[0]",
+                "data[0].paragraphs[0].qas[1]",
                 "delete",
             ],
         ),
@@ -209,11 +223,11 @@ def test_a_bad_question_is_named(tmp_path, changed, place, parts):
 @pytest.mark.parametrize(
     ("changes", "parts"),
     [
-        ({"context": ""}, ["'context'", '"" is empty', "delete"]),
-        ({"context": "\n"}, ["'context'", '"\\n" is empty']),
-        ({"context": 1}, ["'context'", "1 is not a string"]),
+        ({"context": ""}, ["'context'", '""', "empty", "delete"]),
+        ({"context": "\n"}, ["'context'", '"\\n"', "empty"]),
+        ({"context": 1}, ["'context': 1 ", "string"]),
         ({"context": "\ud83d\ude00\ude00"}, ["'context'", "character 1", "surrogate"]),
-        ({"title": None}, ["'title'", "null is not a string"]),
+        ({"title": None}, ["'title'", "null", "string"]),
     ],
 )
 def test_what_questions_share_is_named_with_the_question(tmp_path, changes, parts):
@@ -241,14 +255,14 @@ def test_answers_are_counted_in_code_points():
 @pytest.mark.parametrize(
     ("answer", "parts"),
     [
-        (("is", 19), ["'answers[1].answer_start'", "19", '"is"', '"s "', "characters, not bytes"]),
+        (("is", 19), ["'answers[1].answer_start'", "19", '"is"', '"s "', "characters", "bytes"]),
         (("Old", 22), ["'answers[1].answer_start'", '"Old"', '"old"']),
         (("old.\n\n", 22), ["'answers[1].answer_start'", '"old.\\n\\n"', '"old.\\n"']),
         (("old", -5), ["'answers[1].answer_start'", "-5", "outside", "27 characters"]),
-        (("old", 27), ["'answers[1].answer_start'", "27 is outside"]),
+        (("old", 27), ["'answers[1].answer_start': 27 ", "outside"]),
         (("old", 10**30), ["'answers[1].answer_start'", "outside"]),
-        (("", 22), ["'answers[1].text'", '"" is empty']),
-        ((" ", 21), ["'answers[1].text'", '" " is empty']),
+        (("", 22), ["'answers[1].text'", '""', "empty"]),
+        ((" ", 21), ["'answers[1].text'", '" "', "empty"]),
     ],
 )
 def test_an_answer_elsewhere_is_described(answer, parts):

