@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from components.common.errors import InputError
 from components.common.files import file_sha256
 from components.common.locks import locked
+from components.common.progress import Counter
 from components.spec.data_source import OfficialFile
 
 SUMS_NAME = "SHA256SUMS"
@@ -139,16 +140,12 @@ def _copy(file: OfficialFile, path: str) -> tuple[int, str]:
     """Copies at most one chunk more than the file should have; returns size and SHA-256."""
     size, digest = 0, hashlib.sha256()
     request = urllib.request.urlopen(file.url, timeout=_TIMEOUT_SECONDS)
-    with request as source, open(path, "wb") as output:
+    counter = Counter(f"Downloading {file.name}:", "bytes", file.size)
+    with counter, request as source, open(path, "wb") as output:
         while size <= file.size and (chunk := source.read(_CHUNK_BYTES)):
             output.write(chunk)
             digest.update(chunk)
             size += len(chunk)
-            print(
-                f"\rDownloading {file.name}: {size:,} of {file.size:,} bytes",
-                end="",
-                file=sys.stderr,
-                flush=True,
-            )
-    print(file=sys.stderr)
+            counter.add(len(chunk))
+        counter.say()
     return size, digest.hexdigest()

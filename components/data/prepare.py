@@ -16,6 +16,7 @@ from components.common import files
 from components.common.cache import cache_directory
 from components.common.errors import InputError
 from components.common.locks import locked
+from components.common.progress import Counter
 from components.common.stderr_filter import quiet_stderr
 from components.data import download
 from components.data.readers.reader import has_alignment, key_of, reader_of
@@ -254,7 +255,6 @@ def _replace(
       dropped: split -> number of its examples that are left out.
     """
     example_count = sum(len(examples) for examples in splits.values())
-    print(f"Writing {example_count:,} examples.", file=sys.stderr)
     summary: dict[str, Any] = {
         "written_by": _WRITTEN_BY,
         "format": _FORMAT,
@@ -265,16 +265,18 @@ def _replace(
     with quiet_stderr():
         # TensorFlow takes seconds, and most errors are found without it.
         from components.data.tfrecords import write_records
-    with files.replacing(output) as folder:
+    counter = Counter("Writing", "examples", example_count)
+    with files.replacing(output) as folder, counter:
         for split, examples in splits.items():
             split_folder = os.path.join(folder, split)
-            write_records(split_folder, [example for _, example in examples])
+            write_records(split_folder, [example for _, example in examples], counter.add)
             summary["splits"][split] = {
                 "rows": len(examples),
                 "labels": _count(examples, label) if (label := task.head.class_feature) else {},
                 "files": _sizes(split_folder),
                 **({"dropped": dropped[split]} if dropped[split] else {}),
             }
+        counter.say()
         with open(os.path.join(folder, SUMMARY_NAME), "w", encoding="utf-8") as file:
             json.dump(summary, file, indent=2, sort_keys=True)
             file.write("\n")

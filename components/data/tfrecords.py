@@ -6,7 +6,7 @@ import math
 import os
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -29,11 +29,13 @@ _KINDS = {
 }
 
 
-def write_records(folder: str, examples: Sequence[Example]) -> None:
+def write_records(
+    folder: str, examples: Sequence[Example], written: Callable[[], None] = lambda: None
+) -> None:
     """Writes examples as gzip-compressed TFRecords; the same examples give the same bytes.
 
     str and bytes become a bytes_list (UTF-8), int an int64_list, float a float_list; a list holds
-    several of one kind.
+    several of one kind. `written` is called after each example.
     """
     os.mkdir(folder)
     file_count = max(1, math.ceil(len(examples) / _EXAMPLES_A_FILE))
@@ -44,6 +46,7 @@ def write_records(folder: str, examples: Sequence[Example]) -> None:
             for example in examples[first:end]:
                 proto = _fill(tf.train.Example(), example)
                 writer.write(proto.SerializeToString(deterministic=True))
+                written()
 
 
 def _fill(proto: Any, example: Example) -> Any:

@@ -1,9 +1,9 @@
 """A pushed model judged on labelled examples, by the metrics of its task and their intervals."""
 
 import math
-from typing import Protocol
 
 from components.common.errors import InputError
+from components.common.progress import Counter
 from components.common.stderr_filter import quiet_stderr
 from components.data.readers.reader import reader_of
 from components.evaluation import estimators
@@ -14,20 +14,12 @@ from components.spec.registry import load_task
 _BATCH_SIZE = 32
 
 
-class Progress(Protocol):
-    """What is told how far it has come."""
-
-    def add(self, examples: int) -> None:
-        """Takes note of so many examples more."""
-        ...
-
-
-def score(version: str, file: str, progress: Progress) -> dict:
+def score(version: str, file: str, counter: Counter) -> dict:
     """Scores a version on a labelled file, with the gate's metrics.
 
     Args:
       file: as `prepare` takes it.
-      progress: is told of the examples as they are answered.
+      counter: counts the examples as they are answered.
 
     Returns:
       {"examples": how many, metric: {"value", "lower", "upper"}}; None where so few examples do not
@@ -51,7 +43,7 @@ def score(version: str, file: str, progress: Progress) -> dict:
             for name, (metric, estimator) in judged.items():
                 said = predictions[index : index + 1]
                 sums[name] += estimator.outcome(label, said, None, metric.class_id)
-        progress.add(len(some))
+        counter.add(len(some))
     scores = {}
     for name, (_, estimator) in judged.items():
         interval = estimator.interval(sums[name], task.confidence)

@@ -4,18 +4,17 @@ import contextlib
 import json
 import os
 import sys
-import time
 from collections.abc import Iterable
 
 import click
 
 from components.common.errors import InputError
+from components.common.progress import Counter
 from components.common.stderr_filter import quiet_stderr
 from components.serving.request_examples import Texts, batches, read_texts
 from pipeline.cli.options import PLACE, model_argument, pushed_version
 
 _BATCH_SIZE = 32
-_PROGRESS_SECONDS = 5
 
 
 @click.command("predict")
@@ -63,9 +62,9 @@ def _score(version: str, file: str) -> None:
     # It takes seconds to import, so bad arguments are reported before.
     with quiet_stderr():
         from components.serving.scoring import score
-    progress = _Progress()
-    scores = score(version, file, progress)
-    progress.end()
+    with Counter("Answered", "examples") as counter:
+        scores = score(version, file, counter)
+        counter.say()
     print(json.dumps(scores, allow_nan=False))
 
 
@@ -82,38 +81,18 @@ def _answer_file(version: str, file: str) -> None:
         with quiet_stderr():
             model = _load(version)
         source = "standard input" if file == "-" else file
-        progress = _Progress()
+        counter = Counter("Answered", "examples", bar=not sys.stdout.isatty())
+        stack.enter_context(counter)
         for batch in batches(read_texts(stream, source, model.names), _BATCH_SIZE):
             _write(model.answers(batch))
-            progress.add(len(batch))
-        progress.end()
+            counter.add(len(batch))
+        counter.say()
 
 
 def _write(answers: Iterable[dict]) -> None:
     for answer in answers:
         print(json.dumps(answer, ensure_ascii=False))
     sys.stdout.flush()
-
-
-class _Progress:
-    """Shows on stderr how many examples are answered, and how many per second."""
-
-    def __init__(self):
-        self._started = self._shown = time.monotonic()
-        self._examples = 0
-
-    def add(self, examples: int) -> None:
-        self._examples += examples
-        if time.monotonic() - self._shown >= _PROGRESS_SECONDS:
-            self._shown = time.monotonic()
-            self._show()
-
-    def end(self) -> None:
-        self._show()
-
-    def _show(self) -> None:
-        rate = self._examples / max(time.monotonic() - self._started, 1e-9)
-        print(f"{self._examples:,} examples, {rate:,.0f} examples/s", file=sys.stderr)
 
 
 def _named(assignments: Iterable[str]) -> Texts:

@@ -10,6 +10,7 @@ import tempfile
 import numpy as np
 
 from components.common.errors import InputError
+from components.common.progress import Counter
 from components.models.bert import checkpoints, network
 
 # Our name -> Hugging Face's, for what a layer holds. Three matrices become one, side by side.
@@ -107,11 +108,14 @@ def read_weights(
     has_pooler = checkpoint.has("pooler.dense.weight")
     if not has_pooler:
         notes.append("The checkpoint has no pooler: drawn afresh, to be trained.")
-    for name, shape in network.variable_shapes(config).items():
-        if name.startswith("pooler_transform/") and not has_pooler:
-            values[name] = network.initial_value(name, shape, np.random.default_rng(0))
-        else:
-            values[name] = _read_weight(checkpoint, name, shape)
+    shapes = network.variable_shapes(config)
+    with Counter("Reading", "weights", len(shapes)) as counter:
+        for name, shape in shapes.items():
+            if name.startswith("pooler_transform/") and not has_pooler:
+                values[name] = network.initial_value(name, shape, np.random.default_rng(0))
+            else:
+                values[name] = _read_weight(checkpoint, name, shape)
+            counter.add()
     return values, notes
 
 
