@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from components.common.serialization import from_json
+from components.models.bert.spans import tokenize_with_spans
 from components.models.bert.tokenizer import Vocabulary
 from components.models.heads.head import build_head
 from components.spec.encoder import Encoder
@@ -38,13 +39,13 @@ def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
     tokens = {}
     for name in config.text_features:
         if name in config.offset_features:
-            ids, starts, ends = tokenizer.tokenize_with_offsets(inputs[name])
-            tokens[starts_feature(name)] = tf.cast(starts, tf.int64)
-            tokens[ends_feature(name)] = tf.cast(ends, tf.int64)
+            ids, starts, ends = tokenize_with_spans(tokenizer, inputs[name])
+            tokens[starts_feature(name)], tokens[ends_feature(name)] = starts, ends
         else:  # Offsets take twice the time to trace.
             ids = tokenizer.tokenize(inputs[name])
+        ids = tf.cast(ids, tf.int64)
         is_unknown = tf.cast(tf.equal(ids, unknown_id), tf.int64)
-        tokens[ids_feature(name)] = tf.cast(ids, tf.int64)
+        tokens[ids_feature(name)] = ids
         tokens[n_tokens_feature(name)] = ids.row_lengths()
         tokens[n_unknown_tokens_feature(name)] = tf.reduce_sum(is_unknown, axis=1)
     return {**tokens, **build_head(config).targets(inputs, tokens)}

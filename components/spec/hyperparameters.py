@@ -112,8 +112,8 @@ class SpanHyperparameters(Hyperparameters):
             raise InputError(
                 f"stride is {self.stride}; with max_seq_length {self.max_seq_length} and "
                 f"max_question_length {self.max_question_length} a window has room for {room} tokens of "
-                "context, and stride must be less. Pass another --set stride=, max_seq_length= or "
-                "max_question_length=."
+                "context, and stride must be 0 or more and less than that. Pass another --set stride=, "
+                "max_seq_length= or max_question_length=."
             )
         for name in ("max_question_length", "max_answer_length"):
             if getattr(self, name) < 1:

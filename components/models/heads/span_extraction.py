@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from components.models.bert.layers import HeadDropout
 from components.models.bert.packing import Sequences, Windows, pack_windows
+from components.models.bert.spans import trim
 from components.models.bert.tokenizer import Vocabulary
 from components.models.heads.head import Apply, Features
 from components.spec.heads import SpanExtraction, ends_feature, ids_feature, starts_feature
@@ -30,17 +31,13 @@ class Head:
         Both are -1 where the answer does not begin and end with a token.
         """
         context = raw[self._context]
-        text = tf.strings.strip(_first(raw[self.config.answer_feature], ""))
-        before = _first(raw[self.config.answer_feature], "")
-        before = tf.strings.length(before) - tf.strings.length(
-            tf.strings.regex_replace(before, r"^\s+", "")
-        )
+        text, cut = trim(_first(raw[self.config.answer_feature], ""))
         start = tf.cast(_first(raw[self.config.start_feature], 0), tf.int32)
         prefix = tf.strings.substr(context, tf.zeros_like(start), start, unit="UTF8_CHAR")
-        start = tf.cast(tf.strings.length(prefix) + before, tf.int64)
+        start = tf.cast(tf.strings.length(prefix), tf.int64) + cut
         end = start + tf.cast(tf.strings.length(text), tf.int64)
-        first = _position_of(tokens[starts_feature(self._context)], start)
-        last = _position_of(tokens[ends_feature(self._context)], end)
+        first, _ = _positions_of(tokens[starts_feature(self._context)], start)
+        _, last = _positions_of(tokens[ends_feature(self._context)], end)
         reached = (first >= 0) & (last >= first)
         return {
             "answer_first": tf.where(reached, first, -1),
@@ -114,10 +111,10 @@ class Head:
         vocabulary: Vocabulary,
         hyperparameters: SpanHyperparameters,
     ) -> dict[str, tf.Tensor]:
-        """Finds the N_BEST likeliest spans of each context.
+        """Finds the N_BEST likeliest answers of each context.
 
-        A span's score is its start logit plus its end logit, the highest over the windows that hold
-        it. Probabilities are a softmax over the scores of the N_BEST spans.
+        A span's score is its start logit plus its end logit, an answer's the highest of a span with
+        its text. Probabilities are a softmax over the scores of the N_BEST answers.
 
         Returns:
           answer: string [B], bytes of the context as they stand there; score: float32 [B], its
@@ -138,14 +135,11 @@ class Head:
         context = raw[self._context]
         starts = features[starts_feature(self._context)]
         ends = features[ends_feature(self._context)]
-        scores, first, last = merge_windows(scores, spans, windows, starts.row_starts(), longest)
-        found = scores > -float("inf")
-        start = tf.where(found, _gather_flat(starts, first), 0)
-        length = tf.where(found, _gather_flat(ends, last), 0) - start
-        probabilities = tf.where(found, tf.nn.softmax(scores), 0.0)
-        copies = tf.repeat(context[:, None], N_BEST, axis=1)
-        answers = tf.strings.substr(copies, start, length)
-        prefix = tf.strings.substr(context, tf.zeros_like(start[:, 0]), start[:, 0])
+        scores, start, answers = merge_windows(
+            scores, spans, windows, context, starts, ends, longest
+        )
+        probabilities = tf.where(scores > -float("inf"), tf.nn.softmax(scores), 0.0)
+        prefix = tf.strings.substr(context, tf.zeros_like(start), start)
         start_character = _characters(prefix)
         return {
             "answer": answers[:, 0],
@@ -192,48 +186,62 @@ def merge_windows(
     scores: tf.Tensor,
     spans: tf.Tensor,
     windows: Windows,
-    context_starts: tf.Tensor,
+    context: tf.Tensor,
+    starts: tf.RaggedTensor,
+    ends: tf.RaggedTensor,
     max_answer_length: int,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Finds the N_BEST likeliest spans of each context, by score, then by start, then by length.
+    """Finds the N_BEST likeliest answers of each context, by score, then by start, then by length.
 
-    A span that several windows hold counts once, with its highest score. The best spans of each window
-    are enough: a span that is among a context's best is among the best of its window.
+    A text that several spans have counts once, as its likeliest span: the same span in two windows, the
+    tokens of one character, a name that comes again.
 
     Args:
       scores, spans: of `best_spans`, [windows, N_BEST].
       windows: see `components.models.bert.packing.Windows`.
-      context_starts: int64 [B], how many tokens of context stand before each example's.
+      context: string [B].
+      starts, ends: where each token of the context stands, in bytes, ragged int64 [B, (tokens)].
       max_answer_length: tokens of the longest span.
 
     Returns:
-      scores: float32 [B, N_BEST], -inf where there are not so many spans; first and last: int64
-      [B, N_BEST], the span's outer tokens, counted over the contexts of the whole batch.
+      scores: float32 [B, N_BEST], -inf where there are not so many answers; start: int64 [B], in bytes,
+      of the likeliest one; answers: string [B, N_BEST].
     """
-    before = tf.gather(context_starts, windows.example) + tf.cast(windows.start, tf.int64)
-    keys = before[:, None] * max_answer_length + tf.cast(spans, tf.int64)
+    before = tf.gather(starts.row_starts(), windows.example) + tf.cast(windows.start, tf.int64)
+    first = before[:, None] + tf.cast(spans // max_answer_length, tf.int64)
+    last = first + tf.cast(spans % max_answer_length, tf.int64)
+    example = tf.broadcast_to(windows.example[:, None], tf.shape(spans))
     found = scores > -float("inf")
-    keys, scores = keys[found], scores[found]
-    example = tf.broadcast_to(windows.example[:, None], tf.shape(found))[found]
-    order = tf.argsort(keys, stable=True)
-    keys, scores, example = (tf.gather(value, order) for value in (keys, scores, example))
-    keys, index = tf.unique(keys)
-    count = tf.size(keys)
-    scores = tf.math.unsorted_segment_max(scores, index, count)
-    example = tf.math.unsorted_segment_max(example, index, count)
+    first, last, example, scores = (value[found] for value in (first, last, example, scores))
+    start = tf.gather(starts.flat_values, first)
+    length = tf.gather(ends.flat_values, last) - start
+    order = tf.argsort(length, stable=True)
+    order = tf.gather(order, tf.argsort(tf.gather(start, order), stable=True))
+    scores_in_order = tf.gather(scores, order)
+    order = tf.gather(order, tf.argsort(scores_in_order, direction="DESCENDING", stable=True))
+    scores, start, length, example = (
+        tf.gather(value, order) for value in (scores, start, length, example)
+    )
+    text = tf.strings.substr(tf.gather(context, example), start, length)
+    _, same = tf.unique(tf.strings.join([tf.strings.as_string(example), text], " "))
+    count = tf.reduce_max(tf.concat([[-1], same], axis=0)) + 1
+    likeliest = tf.math.unsorted_segment_min(tf.range(tf.size(same)), same, count)
+    example = tf.cast(tf.gather(example, likeliest), tf.int64)
+    order = tf.argsort(example, stable=True)
+    likeliest, example = tf.gather(likeliest, order), tf.gather(example, order)
 
     def by_example(values: tf.Tensor, missing: Any) -> tf.Tensor:
         ragged = tf.RaggedTensor.from_value_rowids(
-            values, tf.cast(example, tf.int64), nrows=tf.size(context_starts, tf.int64)
+            tf.gather(values, likeliest), example, nrows=tf.size(context, tf.int64)
         )
-        return tf.pad(
-            ragged.to_tensor(default_value=missing), [[0, 0], [0, N_BEST]], constant_values=missing
-        )
+        shape = [None, N_BEST]
+        return ragged.to_tensor(default_value=missing, shape=shape)
 
-    scores, chosen = tf.math.top_k(by_example(scores, -float("inf")), N_BEST)
-    keys = tf.gather(by_example(keys, tf.constant(0, tf.int64)), chosen, batch_dims=1)
-    first = keys // max_answer_length
-    return scores, first, first + keys % max_answer_length
+    return (
+        by_example(scores, -float("inf")),
+        by_example(start, tf.constant(0, tf.int64))[:, 0],
+        by_example(text, ""),
+    )
 
 
 def _context(inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
@@ -250,19 +258,20 @@ def _first(values: tf.SparseTensor, missing: Any) -> tf.Tensor:
     return tf.reshape(dense, [-1])
 
 
-def _position_of(offsets: tf.RaggedTensor, wanted: tf.Tensor) -> tf.Tensor:
-    """Finds where ragged offsets [B, (tokens)] hold the wanted one, int64 [B]; -1 for nowhere."""
+def _positions_of(offsets: tf.RaggedTensor, wanted: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Finds the first and the last token whose offset is the wanted one, int64 [B].
+
+    There are several where a character became several tokens. Both are -1 where there is none.
+    """
     # By hand: comparing ragged tensors takes a second to trace, and a dense one would be as wide as the
     # longest text.
     example, count = offsets.value_rowids(), tf.size(offsets.flat_values, tf.int64)
     position = tf.range(count) - tf.gather(offsets.row_starts(), example)
-    found = tf.where(tf.equal(offsets.flat_values, tf.gather(wanted, example)), position, -1)
-    return tf.maximum(tf.math.unsorted_segment_max(found, example, offsets.nrows()), -1)
-
-
-def _gather_flat(ragged: tf.RaggedTensor, index: tf.Tensor) -> tf.Tensor:
-    """Takes values at positions counted over all examples; 0 where there are none."""
-    return tf.gather(tf.concat([ragged.flat_values, [0]], axis=0), index)
+    found = tf.where(tf.equal(offsets.flat_values, tf.gather(wanted, example)))[:, 0]
+    example, position = tf.gather(example, found), tf.gather(position, found)
+    last = tf.maximum(tf.math.unsorted_segment_max(position, example, offsets.nrows()), -1)
+    first = tf.math.unsorted_segment_min(position, example, offsets.nrows())
+    return tf.where(last < 0, last, first), last
 
 
 def _characters(text: tf.Tensor) -> tf.Tensor:

@@ -33,23 +33,28 @@ def best_answers(
       logits: of each window, (start, end) of each of its positions.
       first_position: where in a window the context begins.
       max_answer_length: tokens.
-      n_best: how many spans compete.
+      n_best: how many spans of a window, and then how many texts, compete.
     """
-    scores: dict[tuple[int, int], float] = {}
+    candidates: list[tuple[float, int, int]] = []  # minus the score, start, length; of all windows
     for (start, length), row in zip(windows, logits, strict=True):
-        for first in range(length):
-            for last in range(first, min(first + max_answer_length, length)):
-                score = row[first_position + first][0] + row[first_position + last][1]
-                span = (start + first, start + last)
-                scores[span] = max(score, scores.get(span, -math.inf))
-    best = sorted(scores, key=lambda span: (-scores[span], span))[:n_best]
-    if not best:
+        spans = [
+            (-(row[first_position + first][0] + row[first_position + last][1]), first, last)
+            for first in range(length)
+            for last in range(first, min(first + max_answer_length, length))
+        ]
+        for negated, first, last in sorted(spans)[:n_best]:
+            begin, end = offsets[start + first][0], offsets[start + last][1]
+            candidates.append((negated, begin, end - begin))
+    best: dict[bytes, tuple[float, int, int]] = {}
+    for negated, begin, length in sorted(candidates):
+        best.setdefault(context[begin : begin + length], (-negated, begin, length))
+    kept = list(best.values())[:n_best]
+    if not kept:
         return [{"text": b"", "score": 0.0, "start": 0, "end": 0}]
-    top = scores[best[0]]
-    total = sum(math.exp(scores[span] - top) for span in best)
+    top = kept[0][0]
+    total = sum(math.exp(score - top) for score, _, _ in kept)
     return [
-        _answer(context, offsets[first][0], offsets[last][1], scores[first, last] - top, total)
-        for first, last in best
+        _answer(context, begin, begin + length, score - top, total) for score, begin, length in kept
     ]
 
 
