@@ -30,6 +30,7 @@ class PipelineConfig:
         its own.
       beam_args: where Beam's stages run, see `pipeline/beam.py`.
       warm_start: "", or the model whose weights training starts from, see `pipeline/local_config.py`.
+      data_sha256: of the content of the data; "" where it is not seen when the pipeline is made.
     """
 
     task: Task
@@ -42,6 +43,7 @@ class PipelineConfig:
     keeps_metadata: bool = True
     beam_args: tuple[str, ...] = PROFILES["local"].arguments
     warm_start: str = ""
+    data_sha256: str = ""
 
     @property
     def artifacts(self) -> str:

@@ -6,7 +6,7 @@ import pathlib
 
 from components.common.errors import InputError
 from components.common.files import file_sha256, write_atomic
-from components.data.tfrecords import check_records
+from components.data.tfrecords import check_records, content_sha256
 from components.serving import versions
 from components.spec.encoder import Encoder
 from components.spec.task import Task
@@ -48,6 +48,7 @@ def local_config(
         schema_file=_by_content(schema_file, root),
         eval_split="test" if "test" in examples else "eval",
         beam_args=beam_args,
+        data_sha256=content_sha256(data),
     )
     if warm_start:
         pushed = pushed_model(config.serving, encoder)

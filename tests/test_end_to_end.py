@@ -1,9 +1,13 @@
 """The whole pipeline on the sample, with an encoder so small that minutes suffice."""
 
 import json
+import os
 import pathlib
 import re
 import shutil
+
+import pytest
+import tensorflow as tf
 
 from tests.conftest import stages
 
@@ -162,6 +166,23 @@ def test_other_data_runs_all_that_depends_on_it(own_project):
     assert prepared.returncode == 0, prepared.stderr
     ran = stages(own_project.pipeline(data="other"))
     assert ran == dict.fromkeys(STAGES, "ran") | {"ImportSchemaGen": "cached"}
+
+
+@pytest.mark.full
+def test_other_data_of_the_same_size_and_time_is_not_taken_for_the_same(own_project):
+    """As a restored backup may be: the times of its files do not tell."""
+    folder = own_project.root / "data" / "train"
+    (packed,) = folder.iterdir()
+    records = list(tf.data.TFRecordDataset(str(packed), "GZIP").as_numpy_iterator())
+    packed.unlink()
+    file = folder / "data-00000-of-00001.tfrecord"
+    for examples in (records, [*records[1:], records[0]]):
+        with tf.io.TFRecordWriter(str(file)) as writer:
+            for example in examples:
+                writer.write(example)
+        os.utime(file, (1e9, 1e9))
+        ran = stages(own_project.pipeline())
+        assert ran["ImportExampleGen"] == "ran" and ran["Transform"] == "ran"
 
 
 def test_data_that_has_drifted_is_refused_before_it_is_trained_on(own_project):

@@ -129,6 +129,17 @@ def test_rest_and_grpc_answer_the_example_of_the_card(server):
         np.testing.assert_allclose(probabilities, example["outputs"]["probabilities"], atol=1e-5)
 
 
+def test_the_columns_of_rest_are_answered_as_its_rows_are(server):
+    rows = [PAIR, {"sentence1": "She lost .", "sentence2": "He won ."}]
+    by_row = server.post(json.dumps({"instances": rows}).encode())["predictions"]
+    columns = {name: [row[name] for row in rows] for name in PAIR}
+    outputs = server.post(json.dumps({"inputs": columns}).encode())["outputs"]
+    assert outputs["label"] == [answer["label"] for answer in by_row]
+    np.testing.assert_allclose(
+        outputs["probabilities"], [answer["probabilities"] for answer in by_row], atol=1e-5
+    )
+
+
 def test_what_curl_sends_in_the_readme_is_answered(server):
     readme = (REPOSITORY / "README.md").read_text()
     body = re.search(r"-d '(\{\"instances\".*?\})'$", readme, re.MULTILINE)[1]
@@ -304,6 +315,10 @@ def test_fuzzed_requests_get_answers_or_errors(server, long_form):
     ("body", "told"),
     [
         (b"no json", "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (b'{"instances": [{"sentence1": "\\ud83d", "sentence2": "b"}]}', "surrogate"),
+        (b'{"inputs": {"sentence1": ["a"], "sentence2": [1]}}', "inputs.sentence2"),
+        (b'{"inputs": {"sentence1": ["a"]}, "instances": []}', "one of the two"),
         (b"[]", "instances"),
         (b'{"instances": []}', "instances"),
         (b'{"instances": [{"sentence1": "a"}]}', "sentence2"),

@@ -12,6 +12,16 @@ class InputError(ValueError):
     """
 
 
+def half_character(text: str) -> str | None:
+    """Says where a text holds half a surrogate pair, which has no UTF-8 form; None where nowhere."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = text[error.start].encode("ascii", "backslashreplace").decode()
+        return f"character {error.start}, {half}, is half a surrogate pair"
+    return None
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Returns " Did you mean 'NEAREST'?", or "" where no name is near."""
     near = difflib.get_close_matches(name, names, n=1)

@@ -161,7 +161,7 @@ def _is_up_to_date(
     if _hashes(summary["sources"]) != _hashes(source.files):
         return False
     return all(
-        _sizes(os.path.join(output, split)) == summary["splits"].get(split, {}).get("files", {})
+        _contents(os.path.join(output, split)) == summary["splits"].get(split, {}).get("files", {})
         for split in SPLITS
     )
 
@@ -170,10 +170,11 @@ def _hashes(files: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     return {role: file["sha256"] for role, file in files.items()}
 
 
-def _sizes(folder: str) -> dict[str, int]:
+def _contents(folder: str) -> dict[str, str]:
+    """Returns file -> SHA-256."""
     if not os.path.isdir(folder):
         return {}
-    return {entry.name: entry.stat().st_size for entry in os.scandir(folder)}
+    return {entry.name: files.file_sha256(entry.path) for entry in os.scandir(folder)}
 
 
 def _aligned(splits: Splits, task: Task, drop: bool) -> Splits:
@@ -273,7 +274,7 @@ def _replace(
             summary["splits"][split] = {
                 "rows": len(examples),
                 "labels": _count(examples, label) if (label := task.head.class_feature) else {},
-                "files": _sizes(split_folder),
+                "files": _contents(split_folder),
                 **({"dropped": dropped[split]} if dropped[split] else {}),
             }
         counter.say()

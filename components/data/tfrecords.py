@@ -2,6 +2,7 @@
 
 import dataclasses
 import gzip
+import hashlib
 import math
 import os
 import re
@@ -14,6 +15,7 @@ from google.protobuf import message, text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.common.errors import InputError
+from components.common.files import file_sha256
 from components.spec.data_source import SPLITS, Example
 
 OPTIONAL_SPLITS = ("test",)
@@ -90,6 +92,16 @@ def check_records(data_dir: str, schema_path: str) -> dict[str, int]:
         if not counts[split]:
             raise InputError(f"The {split} split in {data_dir} has no records. {remedy}")
     return counts
+
+
+def content_sha256(data_dir: str) -> str:
+    """Returns a hash of the records of all splits: of the names and bytes of their files."""
+    digest = hashlib.sha256()
+    for split, files in sorted(_list_splits(data_dir, "").items()):
+        for path in sorted(files):
+            name = f"{split}/{os.path.basename(path)}"
+            digest.update(f"{name} {file_sha256(path, tf.io.gfile.GFile)}\n".encode())
+    return digest.hexdigest()
 
 
 class _Fault(Exception):

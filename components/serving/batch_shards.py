@@ -22,7 +22,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.utils import shared
 from tfx.dsl.io import fileio
 
-from components.common.errors import InputError
+from components.common.files import file_sha256
 from components.serving.client import PushedModel
 from components.serving.request_examples import read_example, read_header
 
@@ -115,29 +115,14 @@ def answer(shard: Shard, model: PushedModel, folder: str) -> int:
         _appearing(f"{folder}/{shard.name}.jsonl") as write,
         _appearing(f"{folder}/{shard.name}{ERRORS}", only_filled=True) as complain,
     ):
-
-        def refuse(number: int, reason: str) -> None:
-            complain({"file": shard.file, "row": number, "reason": reason})
-
-        def ask(batch: list[tuple[int, dict]]) -> int:
-            try:
-                answers = model.answers([texts for _, texts in batch])
-            except tf.errors.OpError as error:
-                if len(batch) > 1:
-                    return sum(ask([example]) for example in batch)
-                refuse(batch[0][0], f"the model fails: {error.message[:300]}")
-                return 0
-            for (number, _), said in zip(batch, answers):
-                write({"row": number, **said})
-            return len(batch)
-
         examples = read_examples(shard, model.names)
         while some := list(itertools.islice(examples, _EXAMPLES_AT_ONCE)):
-            for number, reason in some:
-                if isinstance(reason, str):
-                    refuse(number, reason)
-            if good := [(n, texts) for n, texts in some if isinstance(texts, dict)]:
-                answered += ask(good)
+            for number, said in model.answers_by_number(some):
+                if isinstance(said, str):
+                    complain({"file": shard.file, "row": number, "reason": said})
+                else:
+                    write({"row": number, **said})
+                    answered += 1
     return answered
 
 
@@ -157,10 +142,9 @@ class AnswerShards(beam.DoFn):
         print(f"{shard.name}: {answered:,} examples answered", flush=True)
 
 
-def state_of(file: str) -> list[int]:
-    """Returns a file's size and time of the last change, which differ where its examples do."""
-    stat = tf.io.gfile.stat(file)
-    return [stat.length, stat.mtime_nsec]
+def state_of(file: str) -> str:
+    """Returns the SHA-256 of a file, which differs where its examples do."""
+    return file_sha256(file, lambda path, _: _bytes_of(path))
 
 
 def remove_parts(folder: str) -> None:
@@ -192,11 +176,8 @@ def _read_lines(shard: Shard, names: list[str]) -> Iterator[tuple[int, dict | st
         stream.seek(shard.offset)
         for number, raw in enumerate(itertools.islice(stream, shard.n_examples), shard.first):
             where = f"{shard.file}:{number}"
-            try:
-                if example := read_example(where, raw, shard.columns, names):
-                    yield number, example
-            except InputError as error:
-                yield number, str(error).removeprefix(f"{where}: ")
+            if example := read_example(where, raw, shard.columns, names):
+                yield number, example
 
 
 def _read_records(shard: Shard, names: list[str]) -> Iterator[tuple[int, dict | str]]:
@@ -237,7 +218,9 @@ def _appearing(path: str, only_filled: bool = False) -> Iterator[Callable[[dict]
         def write(value: dict) -> None:
             nonlocal is_filled
             is_filled = True
-            file.write(json.dumps(value, ensure_ascii=False) + "\n")
+            line = json.dumps(value, ensure_ascii=False)
+            # Half a surrogate pair stands for a byte of a file's name that is not UTF-8.
+            file.write(line.encode(errors="backslashreplace").decode() + "\n")
 
         yield write
     if is_filled or not only_filled:

@@ -1,6 +1,6 @@
 """Loads a pushed version and asks it, as any program could."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 (registers the model's ops)
@@ -42,6 +42,27 @@ class PushedModel:
             {name: _plain(value[index]) for name, value in outputs.items()}
             for index in range(len(examples))
         ]
+
+    def answers_by_number(
+        self, numbered: Sequence[tuple[int, dict[str, str | bytes] | str]]
+    ) -> Iterator[tuple[int, dict | str]]:
+        """Yields the number of each example, and its answer or the reason why it has none.
+
+        Args:
+          numbered: number of each example, and its texts or the reason why it has none.
+        """
+        asked = [texts for _, texts in numbered if isinstance(texts, dict)]
+        said = iter(self._answers_or_reasons(asked) if asked else [])
+        for number, texts in numbered:
+            yield number, texts if isinstance(texts, str) else next(said)
+
+    def _answers_or_reasons(self, examples: Sequence[dict[str, str | bytes]]) -> list[dict | str]:
+        try:
+            return list(self.answers(examples))
+        except tf.errors.OpError as error:
+            if len(examples) > 1:
+                return [self._answers_or_reasons([example])[0] for example in examples]
+            return [f"the model fails: {error.message[:300]}"]
 
 
 def _plain(value):

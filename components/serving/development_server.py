@@ -168,9 +168,12 @@ class Rest(http.server.BaseHTTPRequestHandler):
             inputs = _columns(body)
             _, outputs = self.served.ask(inputs, body.get("signature_name", "serving_default"))
             values = {name: _plain(value.numpy()) for name, value in outputs.items()}
+            if "inputs" in body:
+                self._say(200, {"outputs": values})
+                return
             answers = [dict(zip(values, answer)) for answer in zip(*values.values())]
             self._say(200, {"predictions": answers})
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             self._say(400, {"error": f"the body is no JSON: {error}"})
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             self._say(400, {"error": str(error)})
@@ -208,10 +211,23 @@ class Rest(http.server.BaseHTTPRequestHandler):
 
 
 def _columns(body: Any) -> dict[str, tf.Tensor]:
-    """Returns the inputs of a request by name; raises ValueError where it has none or they differ."""
-    instances = body.get("instances") if isinstance(body, dict) else None
-    if not isinstance(instances, list) or not instances:
-        raise ValueError('the body has no examples; write {"instances": [{"FIELD": "text"}]}')
+    """Returns the inputs of a request by name; raises ValueError where it has none or they differ.
+
+    They stand as TensorFlow Serving takes them, by example in `instances`, or by field in `inputs`.
+    """
+    instances, inputs = (
+        body.get(key) if isinstance(body, dict) else None for key in ("instances", "inputs")
+    )
+    if instances is None and isinstance(inputs, dict) and inputs:
+        for name, texts in inputs.items():
+            if not isinstance(texts, list) or not all(isinstance(t, str | dict) for t in texts):
+                raise ValueError(f"inputs.{name} must be a list of texts")
+        return {n: tf.constant([_binary(t) for t in texts]) for n, texts in inputs.items()}
+    if not isinstance(instances, list) or not instances or inputs is not None:
+        raise ValueError(
+            'the body has no examples; write {"instances": [{"FIELD": "text"}]} or '
+            '{"inputs": {"FIELD": ["text"]}}, one of the two'
+        )
     for place, instance in enumerate(instances):
         if not isinstance(instance, dict) or instance.keys() != instances[0].keys():
             raise ValueError(f"instances[{place}] has other fields than instances[0]")
@@ -222,7 +238,11 @@ def _columns(body: Any) -> dict[str, tf.Tensor]:
 
 
 def _binary(value):
-    return base64.b64decode(value["b64"]) if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return base64.b64decode(value["b64"])
+    if problem := half_character(value):
+        raise ValueError(f"{value!r}: {problem}")
+    return value
 
 
 def _plain(values: np.ndarray) -> list:

@@ -5,16 +5,21 @@ import json
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
-from components.common.errors import InputError
+from components.common.errors import InputError, half_character
 
 # An example's texts by name.
 Texts = dict[str, str]
+T = TypeVar("T")
 
 
-def read_texts(stream: BinaryIO, source: str, names: Iterable[str]) -> Iterator[Texts]:
-    """Yields the examples as they come; ignores fields other than `names`.
+def read_texts(
+    stream: BinaryIO, source: str, names: Iterable[str]
+) -> Iterator[tuple[int, Texts | str]]:
+    """Yields the number of each line as it comes, and its texts or the reason why it has none.
+
+    Fields other than `names` are ignored.
 
     Args:
       stream: UTF-8. Where it begins with a brace, each line is a JSON object. Else the first line names
@@ -23,7 +28,7 @@ def read_texts(stream: BinaryIO, source: str, names: Iterable[str]) -> Iterator[
       names: of the texts.
 
     Raises:
-      InputError: at the first line that is not what it should be.
+      InputError: the header lacks a name.
     """
     names = sorted(names)
     columns = None
@@ -34,14 +39,14 @@ def read_texts(stream: BinaryIO, source: str, names: Iterable[str]) -> Iterator[
             if columns := read_header(where, raw, names):
                 continue
         if example := read_example(where, raw, columns, names):
-            yield example
+            yield number, example
 
 
 def read_header(where: str, first: bytes, names: list[str]) -> list[str] | None:
     """Reads the columns that the first line names; returns None where that line is JSON itself."""
-    line = _decode(where, first)
-    if line.startswith("{"):
+    if first.lstrip().startswith(b"{"):
         return None
+    line = _decode(where, first)
     columns = line.split("\t")
     _check_names(where, columns, names)
     return columns
@@ -49,22 +54,38 @@ def read_header(where: str, first: bytes, names: list[str]) -> list[str] | None:
 
 def read_example(
     where: str, raw: bytes, columns: list[str] | None, names: list[str]
-) -> Texts | None:
-    """Reads the texts of a line; returns None for an empty line among JSON. See `read_texts`."""
-    line = _decode(where, raw)
-    if columns is None and not line.strip():
-        return None
-    fields = _object(where, line) if columns is None else _columns(where, line, columns)
-    _check_names(where, fields, names)
+) -> Texts | str | None:
+    """Reads the texts of a line, or says why it has none.
+
+    Returns:
+      None for an empty line among JSON.
+    """
+    try:
+        line = _decode(where, raw)
+        if columns is None and not line.strip():
+            return None
+        fields = _object(where, line) if columns is None else _columns(where, line, columns)
+        _check_names(where, fields, names)
+    except InputError as error:
+        return str(error).removeprefix(f"{where}: ")
     return {name: fields[name] for name in names}
 
 
-def batches(examples: Iterator[Texts], size: int) -> Iterator[list[Texts]]:
+def check_text(where: str, name: str, text: str) -> None:
+    """Raises InputError where a text has no UTF-8 form."""
+    if problem := half_character(text):
+        raise InputError(f"{where}: {name}: {problem}. Write the whole character, in UTF-8.")
+
+
+def batches(examples: Iterator[T], size: int) -> Iterator[list[T]]:
     """Yields batches of the examples that have come by then, at least 1 and at most `size`.
 
     A thread reads ahead, so that reading and answering overlap. A slow stream is answered line by line.
     """
     ready: queue.Queue = queue.Queue(maxsize=4 * size)
+
+    def is_end(item: Any) -> bool:
+        return item is None or isinstance(item, Exception)
 
     def read() -> None:
         try:
@@ -78,13 +99,13 @@ def batches(examples: Iterator[Texts], size: int) -> Iterator[list[Texts]]:
     end = False
     while not end:
         batch = [ready.get()]
-        while len(batch) < size and isinstance(batch[-1], dict):
+        while len(batch) < size and not is_end(batch[-1]):
             try:
                 batch.append(ready.get_nowait())
             except queue.Empty:
                 break
         last = batch[-1]
-        if end := not isinstance(last, dict):
+        if end := is_end(last):
             batch.pop()
         if batch:
             yield batch
@@ -104,7 +125,10 @@ def _decode(where: str, line: bytes) -> str:
 def _object(where: str, line: str) -> dict:
     try:
         fields = json.loads(line)
-    except ValueError as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # also a number or a nesting beyond Python's limits
         raise InputError(f"{where}: no JSON: {error}. Write one object a line.") from None
     if not isinstance(fields, dict):
         raise InputError(f"{where}: no JSON object. Write one object a line.")
@@ -130,3 +154,4 @@ def _check_names(where: str, fields: Iterable[str], names: list[str]) -> None:
         for name in names:
             if not isinstance(fields[name], str):
                 raise InputError(f"{where}: {name} is no text. Write it in quotes.")
+            check_text(where, name, fields[name])

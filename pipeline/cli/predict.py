@@ -11,7 +11,7 @@ import click
 from components.common.errors import InputError
 from components.common.progress import Counter
 from components.common.stderr_filter import quiet_stderr
-from components.serving.request_examples import Texts, batches, read_texts
+from components.serving.request_examples import Texts, batches, check_text, read_texts
 from pipeline.cli.options import PLACE, model_argument, pushed_version
 
 _BATCH_SIZE = 32
@@ -28,7 +28,8 @@ def command(model: str, text: tuple[str, ...], file: str | None, score: str | No
     """Answers a few examples with a pushed model, or scores it on labelled ones.
 
     MODEL is a version, or a folder of versions, of which the newest answers. Each answer is a line of
-    JSON, in the order of the examples; --score prints one line with each metric and its interval.
+    JSON, in the order of the examples. A line that cannot be answered has {"line", "error"} in its
+    place, and the exit code is 2. --score prints one line with each metric and its interval.
 
     \b
     bert-tfx predict output/serving/mrpc sentence1='He won .' sentence2='The win was his .'
@@ -83,15 +84,23 @@ def _answer_file(version: str, file: str) -> None:
         source = "standard input" if file == "-" else file
         counter = Counter("Answered", "examples", bar=not sys.stdout.isatty())
         stack.enter_context(counter)
+        refused = 0
         for batch in batches(read_texts(stream, source, model.names), _BATCH_SIZE):
-            _write(model.answers(batch))
+            for line, said in model.answers_by_number(batch):
+                refused += isinstance(said, str)
+                _write([{"line": line, "error": said} if isinstance(said, str) else said])
             counter.add(len(batch))
         counter.say()
+    if refused:
+        raise InputError(
+            f"{refused:,} lines of {source} have no answer; in the place of each stands why. Mend them "
+            "and ask again."
+        )
 
 
 def _write(answers: Iterable[dict]) -> None:
     for answer in answers:
-        print(json.dumps(answer, ensure_ascii=False))
+        print(json.dumps(answer, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
     sys.stdout.flush()
 
 
@@ -99,4 +108,7 @@ def _named(assignments: Iterable[str]) -> Texts:
     for assignment in assignments:
         if "=" not in assignment:
             raise InputError(f"{assignment!r}: write NAME=TEXT.")
-    return dict(assignment.split("=", 1) for assignment in assignments)
+    named = dict(assignment.split("=", 1) for assignment in assignments)
+    for name, text in named.items():
+        check_text("the command line", name, text)
+    return named

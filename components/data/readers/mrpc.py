@@ -11,6 +11,9 @@ from components.spec.heads import HeadConfig
 # Columns: the two sentences, the label, and what tells an example from the others of its file.
 _GLUE = ("#1 String", "#2 String", "Quality", "#1 ID", "#2 ID")
 _PLAIN = ("sentence1", "sentence2", "label")
+_WITHOUT_LABELS = (
+    "GLUE's test.tsv has no labels; the same examples with theirs are in msr_paraphrase_test.txt."
+)
 
 
 def read_official(
@@ -51,7 +54,7 @@ def read_file(path: str, head: HeadConfig) -> Iterator[LocatedExample]:
 def _read(path: str) -> Iterator[tuple[tuple, LocatedExample]]:
     """Yields ids and example; the ids are the pair of sentence ids in GLUE's layout, else idx."""
     seen: dict[tuple, str] = {}
-    for number, line in enumerate(read_table(path, (_GLUE, _PLAIN))):
+    for number, line in enumerate(read_table(path, (_GLUE, _PLAIN), _WITHOUT_LABELS)):
         where, fields = line
         is_glue = all(name in fields for name in _GLUE)
         first, second, label = _GLUE[:3] if is_glue else _PLAIN

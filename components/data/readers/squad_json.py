@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from components.common.errors import InputError
+from components.common.errors import InputError, half_character
 from components.data.readers.tsv import bad_field
 from components.spec.data_source import DataSource, Example, LocatedExample
 from components.spec.heads import HeadConfig
@@ -43,9 +43,10 @@ def read_file(path: str, head: HeadConfig) -> Iterator[LocatedExample]:
 def read_questions(path: str) -> Iterator[LocatedExample]:
     """Reads the questions of a file; each makes one example.
 
-    An example has id, title ("" where the article has none), question and context (str), answer_text
-    (list of str, all reference answers) and answer_start (list of int: where each starts in the
-    context, in Unicode code points). `misalignment` checks that they do start there.
+    An example has id, title ("" where the article has none), question and context (str; an id or a
+    title may be a number), answer_text (list of str, all reference answers) and answer_start (list of
+    int: where each starts in the context, in Unicode code points). `misalignment` checks that they do
+    start there.
 
     Args:
       path: UTF-8, with or without byte order mark; plain or compressed by gzip.
@@ -55,7 +56,7 @@ def read_questions(path: str) -> Iterator[LocatedExample]:
     """
     places: dict[str, str] = {}
     for place, article, paragraph, question in _walk(path):
-        identifier = _filled(f"{path}: {place}", question, "id")
+        identifier = _identifier(f"{path}: {place}", question)
         where = f"{path}: question {identifier}"
         if identifier in places:
             problem = f"{identifier!r} stands at {places[identifier]} and at {place}"
@@ -66,7 +67,7 @@ def read_questions(path: str) -> Iterator[LocatedExample]:
             where,
             {
                 "id": identifier,
-                "title": _text(where, article, "title") if "title" in article else "",
+                "title": _named(where, article, "title"),
                 "question": _filled(where, question, "question"),
                 "context": _filled(where, paragraph, "context"),
                 "answer_text": [text for text, _ in answers],
@@ -151,13 +152,24 @@ def _get(where: str, parent: dict, field: str, kind: type, parent_name: str = ""
 def _text(where: str, parent: dict, field: str, parent_name: str = "") -> str:
     """Returns the string as it stands; it must have a UTF-8 form."""
     text = _get(where, parent, field, str, parent_name)
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        problem = f"character {error.start}, {_shown(text[error.start])}, is half a surrogate pair"
+    if problem := half_character(text):
         name = f"{parent_name}.{field}" if parent_name else field
-        raise bad_field(where, name, problem, "Write the whole character.") from None
+        raise bad_field(where, name, problem, "Write the whole character.")
     return text
+
+
+def _named(where: str, parent: dict, field: str) -> str:
+    """Returns a string, or a number as it is written; "" for null and for nothing."""
+    value = parent.get(field)
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return "" if value is None else str(value)
+    return _text(where, parent, field)
+
+
+def _identifier(where: str, question: dict) -> str:
+    """Returns the id, a string or a whole number; it must not be empty."""
+    is_number = type(question.get("id")) is int  # a bool is an int
+    return str(question["id"]) if is_number else _filled(where, question, "id")
 
 
 def _filled(where: str, parent: dict, field: str) -> str:

@@ -36,12 +36,15 @@ def _class_id(line: Line, head: SequenceClassification) -> int:
     return whole_number(line, head.label_feature, limit=len(head.classes))
 
 
-def read_table(path: str, layouts: Sequence[Sequence[str]]) -> Iterator[Line]:
+def read_table(
+    path: str, layouts: Sequence[Sequence[str]], without_labels: str = ""
+) -> Iterator[Line]:
     """Reads the lines of a file that begins with a header.
 
     Args:
       path: UTF-8, with or without byte order mark; lines end in LF or CRLF.
       layouts: the possible headers. The columns may stand in any order, and among others.
+      without_labels: what to say of a published file in which only the column of the label is missing.
 
     Raises:
       InputError: at the first line that is not what it should be.
@@ -53,13 +56,24 @@ def read_table(path: str, layouts: Sequence[Sequence[str]]) -> Iterator[Line]:
         expected = " or ".join(", ".join(layout) for layout in layouts)
         raise InputError(
             f"{where}: the header is {', '.join(columns)[:100]!r}, expected are the columns "
-            f"{expected}. Name the columns in the first line, separated by tabs."
+            f"{expected}. {_remedy(columns, layouts, without_labels)}"
         )
     if len(set(columns)) < len(columns):
         twice = next(name for name in columns if columns.count(name) > 1)
         raise bad_field(where, twice, "the column stands twice in the header", "Delete one.")
     for where, line in lines:
         yield where, _split(where, line, columns)
+
+
+def _remedy(columns: list[str], layouts: Sequence[Sequence[str]], without_labels: str) -> str:
+    missing = [[name for name in layout if name not in columns] for layout in layouts]
+    nearest = min(missing, key=len)
+    if len(nearest) > 1 or len(columns) == 1:
+        return "Name the columns in the first line, separated by tabs."
+    remedy = (
+        f"Only {nearest[0]!r} is missing: name it in the first line, or take a file that has it."
+    )
+    return f"{remedy} {without_labels}".rstrip()
 
 
 def read_columns(path: str, columns: Sequence[str]) -> Iterator[Line]:

@@ -12,15 +12,17 @@ import tensorflow as tf
 
 from components.common.errors import InputError
 from components.serving import batch_shards
+from components.serving.client import PushedModel
 from tests.killing import is_killed_after, snapshot
 
 NAMES = ["one", "two"]
 
 
-class Lengths:
-    """Answers as a `PushedModel` that cannot bear the text "boom"."""
+class Lengths(PushedModel):
+    """A model that cannot bear the text "boom"."""
 
-    names = NAMES
+    def __init__(self):
+        self.names = NAMES
 
     def answers(self, rows: list[dict]) -> list[dict]:
         if any("boom" in map(tf.compat.as_str, row.values()) for row in rows):

@@ -155,3 +155,11 @@ def test_the_published_files():
     for file in TASK.data.files[:2]:
         content = (DATA / file.name).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256)
+
+
+def test_glues_test_file_has_no_labels_which_is_told(tmp_path):
+    path = write(
+        tmp_path / "test.tsv", ["index\t#1 ID\t#2 ID\t#1 String\t#2 String", "0\t1\t2\ta\tb"]
+    )
+    with pytest.raises(InputError, match=r"test\.tsv:1: .*'Quality'.*msr_paraphrase_test\.txt"):
+        rows_of(path)

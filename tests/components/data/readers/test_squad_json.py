@@ -86,6 +86,14 @@ def test_a_title_may_be_missing_and_a_question_marked_as_possible(tmp_path):
     assert row["title"] == ""
 
 
+def test_a_title_or_id_may_be_a_number_and_a_title_null(tmp_path):
+    asked = squad(question(7), title=1984)
+    asked["data"] += squad(question("q2"), title=None)["data"]
+    rows = [row for _, row in read_questions(write(tmp_path / "own.json", asked))]
+    assert [(row["id"], row["title"]) for row in rows] == [("7", "1984"), ("q2", "")]
+    assert "'id'" in refusal(write(tmp_path / "bool.json", squad(question(True))))
+
+
 @pytest.mark.parametrize(
     ("content", "parts"),
     [
@@ -156,7 +164,7 @@ def test_another_layout_is_refused(tmp_path, document, place, parts):
     ("changed", "place", "parts"),
     [
         (without(question(), "id"), "data[0].paragraphs[0].qas[1]", ["'id'", "missing"]),
-        (question(7), "data[0].paragraphs[0].qas[1]", ["'id': 7 ", "string"]),
+        (question(7.5), "data[0].paragraphs[0].qas[1]", ["'id': 7.5 ", "string"]),
         (question(" "), "data[0].paragraphs[0].qas[1]", ["'id'", '" "', "empty", "Write"]),
         (without(question(), "question"), "question q1", ["'question'", "missing"]),
         (question(question=None), "question q1", ["'question'", "null", "string"]),
@@ -227,7 +235,7 @@ def test_a_bad_question_is_named(tmp_path, changed, place, parts):
         ({"context": "\n"}, ["'context'", '"\\n"', "empty"]),
         ({"context": 1}, ["'context': 1 ", "string"]),
         ({"context": "\ud83d\ude00\ude00"}, ["'context'", "character 1", "surrogate"]),
-        ({"title": None}, ["'title'", "null", "string"]),
+        ({"title": ["a"]}, ["'title'", "a", "string"]),
     ],
 )
 def test_what_questions_share_is_named_with_the_question(tmp_path, changes, parts):
