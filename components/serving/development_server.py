@@ -33,6 +33,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from components.common.errors import half_character
+
 _POLL_SECONDS = 0.1
 _PAGE = pathlib.Path(__file__).with_name("try_it.html")
 _State = get_model_status_pb2.ModelVersionStatus
