@@ -33,8 +33,6 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from components.common.errors import half_character
-
 _POLL_SECONDS = 0.1
 _PAGE = pathlib.Path(__file__).with_name("try_it.html")
 _State = get_model_status_pb2.ModelVersionStatus
@@ -242,9 +240,10 @@ def _columns(body: Any) -> dict[str, tf.Tensor]:
 def _binary(value):
     if isinstance(value, dict):
         return base64.b64decode(value["b64"])
-    if problem := half_character(value):
-        raise ValueError(f"{value!r}: {problem}")
-    return value
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{value!r} holds half a surrogate pair") from None
 
 
 def _plain(values: np.ndarray) -> list:
