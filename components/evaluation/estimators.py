@@ -15,6 +15,10 @@ import numpy as np
 
 from components.evaluation import intervals
 
+# A change over fewer examples (of the class, for a metric of one class; of each, for a ranking) has no
+# interval, and so no verdict.
+LEAST_OF_CHANGE = 10
+
 
 @dataclasses.dataclass(frozen=True)
 class Mean:
@@ -22,9 +26,12 @@ class Mean:
 
     Attributes:
       score: an example's label, a model's prediction -> its score.
+      least, most: between which the scores lie.
     """
 
     score: Callable[[np.ndarray, np.ndarray], float]
+    least: float = -math.inf
+    most: float = math.inf
 
     def empty(self) -> np.ndarray:
         """Returns the sums over no example."""
@@ -47,16 +54,24 @@ class Mean:
     def interval(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
         """Returns the interval of the candidate's metric."""
         n_examples, total, squares, _, _ = sums.tolist()
-        return intervals.of_mean(total, squares, n_examples, confidence)
+        found = intervals.of_mean(total, squares, n_examples, confidence)
+        return found.within(self.least, self.most)
 
     def change(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
         """Returns the interval of the change, candidate minus baseline."""
         n_examples, _, _, total, squares = sums.tolist()
-        return intervals.of_mean(total, squares, n_examples, confidence)
+        if n_examples < LEAST_OF_CHANGE:
+            return intervals.UNKNOWN
+        found = intervals.of_mean(total, squares, n_examples, confidence)
+        return found.within(self.least - self.most, self.most - self.least)
 
 
+@dataclasses.dataclass(frozen=True)
 class Fraction(Mean):
     """A mean of scores that are 0 or 1."""
+
+    least: float = 0.0
+    most: float = 1.0
 
     def interval(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
         """Returns the interval of the candidate's metric."""
@@ -66,20 +81,32 @@ class Fraction(Mean):
     def change(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
         """Returns the interval of the change, candidate minus baseline."""
         n_examples, _, _, change, differing = sums.tolist()
+        if n_examples < LEAST_OF_CHANGE:
+            return intervals.UNKNOWN
         return intervals.of_fraction_change(
             (differing + change) / 2, (differing - change) / 2, n_examples, confidence
-        )
+        ).within(-1.0, 1.0)
+
+
+def _itself(fraction: float) -> float:
+    return fraction
 
 
 @dataclasses.dataclass(frozen=True)
 class OfClass:
-    """A metric of one class that follows from counts of examples.
+    """A metric of one class that follows from the fraction of hits among some of the examples.
+
+    Its interval follows from that of the fraction, which has a width even where all are hits.
 
     Attributes:
       metric: counts [..., is of the class, is said to be] -> the metric [...].
+      among: counts [2, 2] -> how many examples those are.
+      of_fraction: the fraction of hits -> the metric; it rises.
     """
 
     metric: Callable[[np.ndarray], np.ndarray]
+    among: Callable[[np.ndarray], np.ndarray]
+    of_fraction: Callable[[float], float] = _itself
 
     def empty(self) -> np.ndarray:
         """Returns the counts of no example."""
@@ -101,41 +128,22 @@ class OfClass:
         return float(sums.sum())
 
     def value(self, sums: np.ndarray) -> float:
-        """Returns the candidate's metric."""
+        """Returns the candidate's metric, NaN where it is not defined."""
         return float(self.metric(sums.sum(axis=2)))
-
-    def interval(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
-        """Returns the interval of the candidate's metric.
-
-        It is NaN where no example is of the class: F1 over such examples is 0, whatever the model says.
-        """
-        if not sums[1].any():
-            return intervals.UNKNOWN
-        return intervals.percentiles(self.metric(intervals.redrawn(sums).sum(axis=3)), confidence)
-
-    def change(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
-        """Returns the interval of the change, candidate minus baseline."""
-        tables = intervals.redrawn(sums)
-        changes = self.metric(tables.sum(axis=3)) - self.metric(tables.sum(axis=2))
-        return intervals.percentiles(changes, confidence)
-
-
-@dataclasses.dataclass(frozen=True)
-class FractionOfClass(OfClass):
-    """A metric of one class that is the fraction of hits among some of the examples.
-
-    Its interval is that of a fraction, which has a width even where all are hits.
-
-    Attributes:
-      among: counts [2, 2] -> how many examples those are.
-    """
-
-    among: Callable[[np.ndarray], np.ndarray]
 
     def interval(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
         """Returns the interval of the candidate's metric."""
         counts = sums.sum(axis=2)
-        return intervals.of_fraction(float(counts[1, 1]), float(self.among(counts)), confidence)
+        found = intervals.of_fraction(float(counts[1, 1]), float(self.among(counts)), confidence)
+        return intervals.Interval(*map(self.of_fraction, found))
+
+    def change(self, sums: np.ndarray, confidence: float) -> intervals.Interval:
+        """Returns the interval of the change, candidate minus baseline, by a bootstrap."""
+        if sums[1].sum() < LEAST_OF_CHANGE:
+            return intervals.UNKNOWN
+        tables = intervals.redrawn(sums)
+        changes = self.metric(tables.sum(axis=3)) - self.metric(tables.sum(axis=2))
+        return intervals.percentiles(changes, confidence)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +152,8 @@ class Ranking:
 
     Two examples with the same score count as half. The intervals are those of DeLong, DeLong and
     Clarke-Pearson (1988, doi:10.2307/2531595). They come from the scores themselves, so memory grows
-    with the examples. They have no width where the order is perfect.
+    with the examples. They would have no width where the order is perfect, or reversed: there it is the
+    interval of a fraction, of as many examples as the smaller class has.
     """
 
     def empty(self) -> list[tuple]:
@@ -166,14 +175,20 @@ class Ranking:
 
     def interval(self, sums: list[tuple], confidence: float) -> intervals.Interval:
         """Returns the interval of the candidate's area."""
-        lower, upper = intervals.of_placements(*_placements(sums, model=1), confidence)
-        return intervals.Interval(max(lower, 0.0), min(upper, 1.0))
+        positives, negatives = _placements(sums, model=1)
+        found = intervals.of_placements(positives, negatives, confidence).within(0.0, 1.0)
+        if found.is_known and found.lower == found.upper and found.lower in (0.0, 1.0):
+            fewest = min(len(positives), len(negatives))
+            return intervals.of_fraction(found.lower * fewest, fewest, confidence)
+        return found
 
     def change(self, sums: list[tuple], confidence: float) -> intervals.Interval:
         """Returns the interval of the change, candidate minus baseline."""
         candidate, baseline = _placements(sums, model=1), _placements(sums, model=2)
         positive, negative = (ours - theirs for ours, theirs in zip(candidate, baseline))
-        return intervals.of_placements(positive, negative, confidence)
+        if min(len(positive), len(negative)) < LEAST_OF_CHANGE:
+            return intervals.UNKNOWN
+        return intervals.of_placements(positive, negative, confidence).within(-1.0, 1.0)
 
 
 def _placements(sums: list[tuple], model: int) -> tuple[np.ndarray, np.ndarray]:
@@ -209,6 +224,17 @@ def f1_of_class(counts: np.ndarray) -> np.ndarray:
     """Returns 2 TP / (2 TP + FP + FN); NaN where no example is of the class or is said to be."""
     hits = 2 * counts[..., 1, 1]
     return _ratio(hits, hits + counts[..., 0, 1] + counts[..., 1, 0])
+
+
+def in_either(counts: np.ndarray) -> np.ndarray:
+    """Returns TP + FP + FN; 0 where no example is of the class, and F1 is 0 whatever the model says."""
+    found = counts[..., 1, 1] + counts[..., 0, 1] + counts[..., 1, 0]
+    return np.where(of_the_class(counts) > 0, found, 0)
+
+
+def f1_of_jaccard(fraction: float) -> float:
+    """Returns F1 of TP / (TP + FP + FN), which it rises with."""
+    return 2 * fraction / (1 + fraction)
 
 
 def said_to_be(counts: np.ndarray) -> np.ndarray:

@@ -21,6 +21,10 @@ class Interval(NamedTuple):
     lower: float
     upper: float
 
+    def within(self, least: float, most: float) -> "Interval":
+        """Returns the part of the interval in which the metric can lie; NaN stays as it is."""
+        return Interval(*(min(max(bound, least), most) for bound in self))
+
     @property
     def is_known(self) -> bool:
         """Whether both ends are finite."""
@@ -40,7 +44,10 @@ def of_fraction(hits: float, n_examples: float, confidence: float) -> Interval:
     shrink = 1 + z * z / n_examples
     half = z * math.sqrt(fraction * (1 - fraction) / n_examples + (z / (2 * n_examples)) ** 2)
     centre = fraction + z * z / (2 * n_examples)
-    return Interval((centre - half) / shrink, (centre + half) / shrink)
+    return Interval(
+        (centre - half) / shrink if hits else 0.0,
+        (centre + half) / shrink if hits < n_examples else 1.0,
+    )
 
 
 def of_fraction_change(

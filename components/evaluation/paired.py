@@ -13,7 +13,7 @@ from tensorflow_model_analysis.proto.config_pb2 import EvalConfig
 from components.evaluation import estimators
 from components.evaluation.intervals import ANYTHING
 
-UPPER, LOWER, JUDGED = "_upper", "_lower", "_judged"
+UPPER, LOWER, JUDGED, VALUE = "_upper", "_lower", "_judged", "_value"
 # Over fewer examples a metric is shown, not judged: 95 % of 30 is 0.83 to 0.99.
 LEAST_EXAMPLES = 30
 
@@ -25,6 +25,9 @@ class PairedInterval(tfma.metrics.Metric):
     changes do. A change threshold on `accuracy_upper`, or on `loss_lower`, judges the best case of the
     change. Where the examples tell nothing about the change, its interval is infinite, and no threshold
     refuses it. Every example counts once: weights are ignored.
+
+    `accuracy_value` is the candidate's value as the estimator has it: NaN where the metric is not
+    defined, for which TFMA's own may have 0.
 
     `accuracy_judged` is added on request; the bounds of slices judge it. It is the candidate's value.
     Over fewer than LEAST_EXAMPLES examples it is an infinity that meets every bound, because TFMA
@@ -71,6 +74,7 @@ class _Intervals(beam.CombineFn):
         self,
         keys: dict[bool, list[tfma.metrics.MetricKey]],
         judged: dict[tfma.metrics.MetricKey, float],
+        value: tfma.metrics.MetricKey,
         estimator: estimators.Estimator,
         confidence: float,
         positive: int | None,
@@ -81,8 +85,9 @@ class _Intervals(beam.CombineFn):
         Args:
           keys: whether of the change -> two keys, the lower bound's first.
           judged: the key for the bounds of slices -> its value over too few examples; or nothing.
+          value: the key for the candidate's value.
         """
-        self._keys, self._judged = keys, judged
+        self._keys, self._judged, self._value = keys, judged, value
         self._estimator, self._confidence = estimator, confidence
         self._positive, self._eval_config = positive, eval_config
 
@@ -115,10 +120,11 @@ class _Intervals(beam.CombineFn):
         return merged
 
     def extract_output(self, accumulator) -> dict[tfma.metrics.MetricKey, float]:
-        values = {}
+        value = self._estimator.value(accumulator)
+        values = {self._value: value}
         enough = self._estimator.n_examples(accumulator) >= LEAST_EXAMPLES
         for key, passing in self._judged.items():
-            values[key] = self._estimator.value(accumulator) if enough else passing
+            values[key] = value if enough and not math.isnan(value) else passing
         for is_change, keys in self._keys.items():
             find = self._estimator.change if is_change else self._estimator.interval
             interval = find(accumulator, self._confidence)
@@ -161,10 +167,19 @@ def _computations(
     )
     passing = math.inf if higher_is_better else -math.inf
     judged_keys = {judged_key: passing} if judged else {}
-    combiner = _Intervals(
-        keys, judged_keys, estimators.of_path(estimator), confidence, positive, eval_config
+    value_key = tfma.metrics.MetricKey(
+        name=bare + VALUE, model_name=candidate, example_weighted=example_weighted
     )
-    all_keys = [*judged_keys, *(key for pair in keys.values() for key in pair)]
+    combiner = _Intervals(
+        keys,
+        judged_keys,
+        value_key,
+        estimators.of_path(estimator),
+        confidence,
+        positive,
+        eval_config,
+    )
+    all_keys = [value_key, *judged_keys, *(key for pair in keys.values() for key in pair)]
     return [tfma.metrics.MetricComputation(keys=all_keys, preprocessors=None, combiner=combiner)]
 
 

@@ -1,10 +1,11 @@
 """The Evaluator's results, read from TFMA's own files."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 from components.evaluation.intervals import Interval
-from components.evaluation.paired import JUDGED, LEAST_EXAMPLES, LOWER, UPPER
+from components.evaluation.paired import JUDGED, LEAST_EXAMPLES, LOWER, UPPER, VALUE
 from components.evaluation.tfma_results import SliceKey, metrics_by_slice, refusals
 from components.spec.task import Task
 from pipeline.runs.record import Change, Measured, Sliced
@@ -80,11 +81,13 @@ def _measured(
     """Returns one metric, without its bound and its refusal."""
     metric = task.metric(name)
     higher_is_better = not metric or metric.higher_is_better
+    value = candidate.get(name + VALUE, candidate[name])
     return Measured(
         name=name,
-        candidate=candidate[name],
+        candidate=value,
         interval=_interval(candidate, name, ""),
-        baseline=baseline.get(name),
+        # Both models answer the same examples: what is not defined is so for both.
+        baseline=None if math.isnan(value) else baseline.get(name),
         change=_change(candidate, name, higher_is_better),
         bound=None,
         refused=None,

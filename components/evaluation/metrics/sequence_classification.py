@@ -72,8 +72,10 @@ def _loss(label: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 ACCURACY = estimators.Fraction(_is_right)
-LOSS = estimators.Mean(_loss)
-F1 = estimators.OfClass(estimators.f1_of_class)
-PRECISION = estimators.FractionOfClass(estimators.precision_of_class, estimators.said_to_be)
-RECALL = estimators.FractionOfClass(estimators.recall_of_class, estimators.of_the_class)
+LOSS = estimators.Mean(_loss, least=0.0)
+F1 = estimators.OfClass(
+    estimators.f1_of_class, estimators.in_either, of_fraction=estimators.f1_of_jaccard
+)
+PRECISION = estimators.OfClass(estimators.precision_of_class, estimators.said_to_be)
+RECALL = estimators.OfClass(estimators.recall_of_class, estimators.of_the_class)
 AUC = estimators.Ranking()

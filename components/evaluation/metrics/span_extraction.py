@@ -117,4 +117,4 @@ def _text(value: bytes) -> str:
 
 
 EXACT_MATCH = Fraction(OfServed(exact_match))
-F1 = Mean(OfServed(f1))
+F1 = Mean(OfServed(f1), least=0.0, most=1.0)
