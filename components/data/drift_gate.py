@@ -1,12 +1,16 @@
 """DriftGate stops training on data unlike the last blessed model's, or with splits that differ."""
 
+import collections
 import dataclasses
 import json
+import math
 import os
+import statistics as statistics_module
 from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
+from scipy import stats
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
@@ -21,6 +25,10 @@ _DISTANCES = {
     anomalies_pb2.DriftSkewInfo.Measurement.L_INFTY: "L-infinity distance",
     anomalies_pb2.DriftSkewInfo.Measurement.JENSEN_SHANNON_DIVERGENCE: "Jensen-Shannon divergence",
 }
+
+# Of one comparison, where nothing has changed: a run makes some twenty.
+_FALSE_ALARMS = 0.0005
+_STANDARD_ERRORS = statistics_module.NormalDist().inv_cdf(1 - _FALSE_ALARMS / 2)
 
 
 def _token_ids(text: str) -> str:
@@ -58,7 +66,8 @@ class Distance:
       split: whose feature it is.
       against: the same split of the last blessed model, or train.
       kind: which distance; all lie between 0 and 1.
-      threshold: the schema's; more is refused.
+      threshold: the schema's; more is refused, where it is more than `noise` too.
+      noise: what two samples of the same data of these sizes stay below, but for one in 2,000 pairs.
     """
 
     feature: str
@@ -67,11 +76,17 @@ class Distance:
     kind: str
     value: float
     threshold: float
+    noise: float = 0.0
+
+    @property
+    def bound(self) -> float:
+        """The distance that is refused from here on: the threshold, or the noise where that is more."""
+        return max(self.threshold, self.noise)
 
     @property
     def is_above(self) -> bool:
-        """Whether it is above the threshold, or not a number."""
-        return not self.value <= self.threshold  # NaN is, too.
+        """Whether it is above the bound, or not a number."""
+        return not self.value <= self.bound  # NaN is, too.
 
 
 @component
@@ -87,7 +102,8 @@ def DriftGate(
     """Raises InputError with every distance above its threshold, or writes all distances as JSON.
 
     Each split is compared with the last blessed model's (the schema's drift_comparator). All but train
-    are compared with train too (its skew_comparator).
+    are compared with train too (its skew_comparator). A distance counts where it is above its threshold,
+    and above what samples of these sizes differ by where nothing has changed.
 
     Args:
       statistics: of the transformed examples, by split.
@@ -106,7 +122,7 @@ def DriftGate(
     above = [distance for distance in found if distance.is_above]
     if above and drift != "accept":
         lines = (
-            f"{d.split}: {d.feature}: {d.kind} {d.value:.4f} from {d.against}, more than {d.threshold:g}"
+            f"{d.split}: {d.feature}: {d.kind} {d.value:.4f} from {d.against}, more than {d.bound:.4g}"
             for d in above
         )
         raise InputError(
@@ -172,11 +188,13 @@ def compare(
                 statistics, thresholds, previous_statistics=before[split]
             )
             for info in drift.drift_skew_info:
-                yield from _distances(info, info.drift_measurements, split, "the last blessed data")
+                found = _distances(info, info.drift_measurements, split, "the last blessed data")
+                yield from _with_noise(found, statistics, before[split])
         if split != "train":
             skew = tfdv.validate_statistics(now["train"], thresholds, serving_statistics=statistics)
             for info in skew.drift_skew_info:
-                yield from _distances(info, info.skew_measurements, split, "train")
+                found = _distances(info, info.skew_measurements, split, "train")
+                yield from _with_noise(found, statistics, now["train"])
 
 
 def _distances(info, measurements, split: str, against: str) -> Iterator[Distance]:
@@ -184,6 +202,75 @@ def _distances(info, measurements, split: str, against: str) -> Iterator[Distanc
     for found in measurements:
         kind = _DISTANCES[found.type]
         yield Distance(feature, split, against, kind, found.value, found.threshold)
+
+
+def _with_noise(
+    found: Iterator[Distance],
+    one: statistics_pb2.DatasetFeatureStatisticsList,
+    other: statistics_pb2.DatasetFeatureStatisticsList,
+) -> Iterator[Distance]:
+    for distance in found:
+        pair = [_feature(statistics, distance.feature) for statistics in (one, other)]
+        noise = _NOISES[distance.kind](*pair) if all(pair) else 0.0
+        yield dataclasses.replace(distance, noise=noise)
+
+
+def _feature(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList, name: str
+) -> statistics_pb2.FeatureNameStatistics | None:
+    features = statistics.datasets[0].features
+    return next((f for f in features if ".".join(f.path.step) == name), None)
+
+
+def _infinity_noise(*pair: statistics_pb2.FeatureNameStatistics) -> float:
+    """Bounds the L-infinity distance of two samples, by the variance of the value that differs most.
+
+    The examples are what is drawn, also of a feature with many values each: a value's fraction of an
+    example's values has at most the variance that it would have with one value an example.
+    """
+    counts = [_value_counts(feature) for feature in pair]
+    totals = [max(sum(count.values()), 1) for count in counts]
+
+    def difference(value: str) -> float:
+        return abs(counts[0][value] / totals[0] - counts[1][value] / totals[1])
+
+    most = max({*counts[0], *counts[1]}, key=difference, default="")
+    # Two more with and two without, as for Agresti and Coull's interval: few examples may all have it.
+    pooled = (sum(count[most] for count in counts) + 2) / (sum(totals) + 4)
+    return _STANDARD_ERRORS * math.sqrt(pooled * (1 - pooled) * sum(map(_one_over_size, pair)))
+
+
+def _divergence_noise(*pair: statistics_pb2.FeatureNameStatistics) -> float:
+    """Bounds the Jensen-Shannon divergence (in bits) of two samples.
+
+    Near 0 it is an eighth of the chi-squared distance, over ln 2, and that is distributed as chi-squared
+    with one degree of freedom less than there are buckets, times 1/n + 1/m.
+    """
+    histograms = [h for f in pair if f.HasField("num_stats") for h in f.num_stats.histograms]
+    buckets = 2 * max(
+        (len(h.buckets) for h in histograms), default=0
+    )  # TFDV joins their boundaries
+    values = len({value for feature in pair for value in _value_counts(feature)})
+    quantile = stats.chi2.isf(_FALSE_ALARMS, max(buckets, values) - 1)
+    return float(quantile * sum(map(_one_over_size, pair)) / (8 * math.log(2)))
+
+
+def _value_counts(feature: statistics_pb2.FeatureNameStatistics) -> collections.Counter[str]:
+    buckets = feature.string_stats.rank_histogram.buckets
+    return collections.Counter({bucket.label: bucket.sample_count for bucket in buckets})
+
+
+def _one_over_size(feature: statistics_pb2.FeatureNameStatistics) -> float:
+    shared = getattr(feature, feature.WhichOneof("stats")).common_stats
+    return 1 / max(shared.num_non_missing, 1)
+
+
+_NOISES = {
+    _DISTANCES[anomalies_pb2.DriftSkewInfo.Measurement.L_INFTY]: _infinity_noise,
+    _DISTANCES[
+        anomalies_pb2.DriftSkewInfo.Measurement.JENSEN_SHANNON_DIVERGENCE
+    ]: _divergence_noise,
+}
 
 
 def _by_split(uri: str) -> dict[str, statistics_pb2.DatasetFeatureStatisticsList]:

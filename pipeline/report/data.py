@@ -49,11 +49,11 @@ def anomalies(validator: Stage) -> list[str]:
 
 
 def distances(gate: Stage) -> list[Distance]:
-    """Measures the distances again, also of a gate that refused, the closest to its threshold first."""
+    """Measures the distances again, also of a gate that refused, the closest to its bound first."""
     uris = {key: artifacts[0].uri for key, artifacts in gate.inputs.items()}
     texts = json.loads(gate.parameters.get("text_features") or "[]")
     found = measure(uris["statistics"], uris["schema"], texts, uris.get("previous"))
-    return sorted(found, key=lambda d: d.value / d.threshold, reverse=True)
+    return sorted(found, key=lambda d: d.value / d.bound if d.bound else d.value, reverse=True)
 
 
 def _count(split: str, examples: int, feature) -> FeatureCount:
