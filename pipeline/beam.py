@@ -9,7 +9,9 @@ Beam's choice: its default runner downloads a program.
 import argparse
 import dataclasses
 import pathlib
+import shlex
 import socket
+import sys
 from collections.abc import Sequence
 
 from components.common.errors import InputError, did_you_mean
@@ -82,6 +84,11 @@ def beam_arguments(profile: str, assignments: Sequence[str]) -> tuple[str, ...]:
         raise InputError(
             f"--beam {profile} needs {', '.join(absent)}. Pass "
             + " ".join(f"--beam-arg {name}=..." for name in absent)
+        )
+    if profile == "parallel" and shlex.quote(sys.executable) != sys.executable:
+        raise InputError(
+            f"--beam parallel: Beam starts its workers by a shell, which cuts {sys.executable!r} in "
+            "pieces. Make .venv in a folder without blanks and special characters, or pass --beam local."
         )
     if assignments:
         _refuse_unknown(given)

@@ -1,6 +1,8 @@
-"""The one error that is the user's to mend."""
+"""What is the user's to mend: bad input, and files that the system refuses."""
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
 
 
@@ -10,6 +12,41 @@ class InputError(ValueError):
     The message names what is wrong (file, line, field) and what to do. Runners print it without a
     traceback and exit with code 2.
     """
+
+
+# What the system refuses for a reason that the user can mend.
+_MENDABLE = {
+    *(
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EMFILE,
+        errno.EFBIG,
+    ),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
+}
+_FULL = os.strerror(errno.ENOSPC)
+
+
+def mendable(error: BaseException) -> str | None:
+    """Says what the user can mend, where the system refused a file or a disk is full; else None.
+
+    Also of an error that another one came from, and of TensorFlow's, which have no number.
+    """
+    cause: BaseException | None = error
+    while cause:
+        if isinstance(cause, OSError):
+            of = f"{cause.filename}: " if cause.filename else ""
+            if cause.errno in _MENDABLE:
+                return f"{of}{cause.strerror}. Make room or mend the path, then repeat the command."
+            if "No usable temporary directory" in str(cause):
+                return f"{cause.args[-1]}. Set TMPDIR to a folder that can be written to."
+        elif _FULL in str(cause) or type(cause).__name__ == "PermissionDeniedError":
+            return f"{str(cause).splitlines()[0][:300]}. Make room or mend the path."
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def half_character(text: str) -> str | None:

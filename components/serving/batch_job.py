@@ -44,7 +44,8 @@ def run(version: str, patterns: list[str], output: str, beam_args: tuple[str, ..
 def _files(patterns: list[str]) -> list[str]:
     files = []
     for pattern in patterns:
-        found = sorted(fileio.glob(absolute(pattern)))
+        named = absolute(pattern)  # which may hold brackets that are no pattern
+        found = [named] if fileio.exists(named) else sorted(fileio.glob(named))
         if not found:
             raise InputError(f"{pattern}: no such file.")
         files += found

@@ -16,8 +16,23 @@ class PushedModel:
     """
 
     def __init__(self, version: str):
-        self._signature = tf.saved_model.load(version).signatures["serving_default"]
-        self.names = sorted(self._signature.structured_input_signature[1])
+        try:
+            signatures = tf.saved_model.load(version).signatures
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise InputError(
+                f"{version} cannot be loaded: {str(error).splitlines()[0][:300]}. Pass a version that "
+                "was pushed."
+            ) from None
+        inputs: dict = {}
+        if "serving_default" in signatures:
+            self._signature = signatures["serving_default"]
+            inputs = self._signature.structured_input_signature[1]
+        if not inputs or any(s.dtype != tf.string or s.shape.rank != 1 for s in inputs.values()):
+            raise InputError(
+                f"{version} is a SavedModel, but has no serving_default that takes texts. Pass a "
+                "version that was pushed."
+            )
+        self.names = sorted(inputs)
         # TensorFlow's last start-up message comes with the first answer.
         self.outputs([dict.fromkeys(self.names, "")])
 

@@ -1,19 +1,21 @@
 """`bert-tfx`: imports the command that was asked for, and turns errors into exit codes."""
 
 import ast
+import contextlib
 import importlib
 import importlib.metadata
 import os
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
-from components.common.errors import InputError, did_you_mean
+from components.common.errors import InputError, did_you_mean, mendable
+from components.common.plain import ClosedPipe, write_plainly
 from pipeline import __version__
-from pipeline.runs.exit_codes import BAD_INPUT, STOPPED
+from pipeline.runs.exit_codes import BAD_INPUT, CLOSED_PIPE, STOPPED
 
 _NO_COMMANDS = ("__init__", "__main__", "main", "options")
 
@@ -35,9 +37,29 @@ class _Commands(click.Group):
             ctx.fail(f"There is no command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _until_nobody_reads():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _until_nobody_reads():
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(summaries().items()))
+
+
+@contextlib.contextmanager
+def _until_nobody_reads() -> Iterator[None]:
+    """Ends the command without a word where its output is closed; click would make a fault of it."""
+    try:
+        yield
+    except (BrokenPipeError, ClosedPipe):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise click.exceptions.Exit(CLOSED_PIPE) from None
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -70,13 +92,15 @@ def commands() -> None:
 def main(arguments: Sequence[str] | None = None, program: str = "bert-tfx") -> int:
     """Runs a command and returns its exit code.
 
-    Exit codes: 0 done; 1 a fault; 2 bad input or usage; 3 the gate refused the model; 130 stopped.
+    Exit codes: 0 done; 1 a fault; 2 bad input or usage, or a file that cannot be read or written; 3 the
+    gate refused the model; 130 stopped; 141 nobody reads the output.
 
     Args:
       arguments: those of the command line where it is None.
       program: name in messages about usage.
     """
     _let_workers_import_us()
+    write_plainly()
     try:
         return commands.main(arguments, prog_name=program, standalone_mode=False) or 0
     except click.Abort:
@@ -85,6 +109,11 @@ def main(arguments: Sequence[str] | None = None, program: str = "bert-tfx") -> i
         error.show()
     except InputError as error:
         click.echo(f"error: {error}", err=True)
+    except Exception as error:
+        problem = mendable(error)
+        if not problem:
+            raise
+        click.echo(f"error: {problem}", err=True)
     return BAD_INPUT
 
 

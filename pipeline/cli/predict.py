@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Iterable
 
@@ -39,17 +38,14 @@ def command(model: str, text: tuple[str, ...], file: str | None, score: str | No
     if sum(map(bool, (text, file, score))) != 1:
         raise click.UsageError("pass the texts of one example, or --file, or --score")
     version = pushed_version(model)
-    try:
-        if text:
-            named = _named(text)
-            with quiet_stderr():
-                _write(_load(version).answers([named]))
-        elif score:
-            _score(version, score)
-        elif file:
-            _answer_file(version, file)
-    except BrokenPipeError:  # the reader of the answers has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if text:
+        named = _named(text)
+        with quiet_stderr():
+            _write(_load(version).answers([named]))
+    elif score:
+        _score(version, score)
+    elif file:
+        _answer_file(version, file)
 
 
 def _load(version: str):

@@ -6,10 +6,12 @@ import traceback
 from typing import Any
 
 import click
+from rich.markup import escape
 
-from components.common.errors import InputError
+from components.common.errors import InputError, mendable
+from components.common.plain import ClosedPipe
 from pipeline.cli.options import PipelineOptions, output_option, pipeline_options
-from pipeline.runs.exit_codes import BAD_INPUT, FAULT, STOPPED
+from pipeline.runs.exit_codes import BAD_INPUT, CLOSED_PIPE, FAULT, STOPPED
 from pipeline.runs.terminal import Terminal
 
 
@@ -31,7 +33,8 @@ def command(warm_start: bool, as_json: bool, **options: Any) -> int:
     """Runs the pipeline on this machine: data in, a judged model in OUTPUT/serving/TASK out.
 
     The record of a run is OUTPUT/runs/TASK-NUMBER.json. Exit codes: 0 the model was pushed, or is served
-    already; 3 the gate refused it; 2 bad input or usage; 1 a fault; 130 stopped by Ctrl-C.
+    already; 3 the gate refused it; 2 bad input or usage, or a full disk; 1 a fault; 130 stopped by
+    Ctrl-C.
 
     \b
     bert-tfx run --task mrpc --data data/mrpc --set epochs=3
@@ -49,11 +52,16 @@ def command(warm_start: bool, as_json: bool, **options: Any) -> int:
                 "repeat the command to go on."
             )
             return STOPPED
+        except ClosedPipe:
+            return CLOSED_PIPE
         except Exception as error:
+            if problem := mendable(error):
+                terminal.fail(f"error: {problem}")
+                return BAD_INPUT
             os.write(2, traceback.format_exc().encode())
             stage = f" in {terminal.stage}" if terminal.stage else ""
             terminal.fail(f"fault{stage}: {type(error).__name__}: {str(error)[:500]}")
-            terminal.say(f"The full log is {terminal.log()}.")
+            terminal.say(f"The full log is {escape(terminal.log())}.")
             return FAULT
 
 

@@ -15,6 +15,8 @@ import sys
 import traceback
 from typing import Any
 
+from rich.markup import escape
+
 from components.common.errors import InputError
 from pipeline.orchestrators.graph import read_graph
 from pipeline.runs.exit_codes import BAD_INPUT, FAULT
@@ -40,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
             return BAD_INPUT
         except Exception:
             terminal.fail(traceback.format_exc())
-            terminal.say(f"The full log is {terminal.log()}.")
+            terminal.say(f"The full log is {escape(terminal.log())}.")
             return FAULT
 
 
@@ -53,7 +55,7 @@ def _run(graph_file: str, node_id: str, terminal: Terminal) -> int:
         os.makedirs(logs, exist_ok=True)
         terminal.keep_log(f"{logs}/{node_id}.log")
         terminal.say(f"[bold]{node_id}[/] of {graph['task']}, run {graph['run_id']}")
-        terminal.say(f"  log: {terminal.log_path}", style="dim")
+        terminal.say(f"  log: {escape(terminal.log())}", style="dim")
         return _launch(graph, node_id, terminal)
 
 

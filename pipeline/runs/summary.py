@@ -20,10 +20,10 @@ def print_heading(terminal: Terminal, config: PipelineConfig, examples: dict[str
     """Shows task, encoder, the number of examples in each split, and the log."""
     counts = ", ".join(f"{count:,} {split}" for split, count in examples.items())
     terminal.say(
-        f"[bold]{config.task.name}[/] with [bold]{config.encoder.handle}[/], {counts} examples; "
+        f"[bold]{config.task.name}[/] with [bold]{escape(config.encoder.handle)}[/], {counts} examples; "
         f"the gate judges {config.eval_split}"
     )
-    terminal.say(f"  log: {terminal.log_path}", style="dim")
+    terminal.say(f"  log: {escape(terminal.log())}", style="dim")
 
 
 def print_summary(terminal: Terminal, record: RunRecord) -> None:
@@ -34,18 +34,21 @@ def print_summary(terminal: Terminal, record: RunRecord) -> None:
         terminal.console.print(_changes_table(record, judged))
     for metric in record.metrics:
         if metric.refused:
-            terminal.say(f"  [red]refused:[/] {metric.name} {metric.refused}")
+            terminal.say(f"  [red]refused:[/] {metric.name} {escape(metric.refused)}")
     for line in _slices_refused(record):
         terminal.say(f"  {line}")
     if weakest := _weakest(record):
-        terminal.say(f"  weakest      {weakest}")
+        terminal.say(f"  weakest      {escape(weakest)}")
     if record.verdict == "refused by ServingCheck":
         terminal.say(f"  [red]refused:[/] {escape('; '.join(record.reasons))}")
     if record.serving:
-        terminal.say(f"  serving      {record.serving}")
-    terminal.say(f"  report       {record.places.report or 'none could be made, see the log'}")
-    terminal.say(f"  evaluation   {record.places.evaluation}")
-    terminal.say(f"  training     tensorboard --logdir {shlex.quote(str(record.places.model_run))}")
+        terminal.say(f"  serving      {escape(record.serving)}")
+    terminal.say(
+        f"  report       {escape(record.places.report or 'none could be made, see the log')}"
+    )
+    terminal.say(f"  evaluation   {escape(str(record.places.evaluation))}")
+    logs = escape(shlex.quote(str(record.places.model_run)))
+    terminal.say(f"  training     tensorboard --logdir {logs}")
     minutes, rest = divmod(int(record.seconds or 0), 60)
     spent = f"{minutes}:{rest:02d} min"
     if record.pushed_to:
@@ -53,7 +56,7 @@ def print_summary(terminal: Terminal, record: RunRecord) -> None:
         terminal.say(f"  ask it       {escape(command_line('predict', record.pushed_to, *texts))}")
         served = str(pathlib.Path(record.pushed_to).parent)
         terminal.say(f"  serve it     {escape(command_line('serve', served))}")
-        terminal.say(f"[bold green]{record.verdict}[/] {record.pushed_to} in {spent}")
+        terminal.say(f"[bold green]{record.verdict}[/] {escape(record.pushed_to)} in {spent}")
     else:
         who = record.verdict.removeprefix("refused ")
         terminal.say(f"[bold red]refused[/] {who}, nothing was pushed, in {spent}")
@@ -91,10 +94,10 @@ def _slices_refused(record: RunRecord) -> list[str]:
         for metric in s.metrics:
             what = f"{metric.name} where {s.slice} is {s.value}"
             if metric.refused:
-                lines.append(f"[red]refused:[/] {what} {metric.refused}")
+                lines.append(f"[red]refused:[/] {escape(what)} {escape(metric.refused)}")
             elif metric.bound is not None and not s.is_judged:
                 few = f"of {s.examples} examples; {LEAST_EXAMPLES} are enough"
-                lines.append(f"not judged:  {what}, {few}")
+                lines.append(f"not judged:  {escape(what)}, {few}")
     return lines
 
 

@@ -1,11 +1,13 @@
 """The output that a person sees: stages, one live line, results. All else goes to the log."""
 
+import io
 import logging
 import os
 import shutil
 import sys
 import tempfile
 import time
+from typing import BinaryIO
 
 import absl.logging
 from rich.console import Console
@@ -13,7 +15,25 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from components.common.plain import PLAIN_ERRORS, ClosedPipe
+
 _PLAIN_PROGRESS_SECONDS = 15
+
+
+class _Screen(io.TextIOWrapper):
+    """What is shown, in the encoding of stdout."""
+
+    def __init__(self, raw: BinaryIO):
+        super().__init__(raw, encoding=sys.stdout.encoding, errors=PLAIN_ERRORS)
+
+    def flush(self) -> None:
+        """Writes what is buffered; raises ClosedPipe where nobody reads it."""
+        try:
+            super().flush()
+        except BrokenPipeError:
+            # What is still buffered, and all that comes, goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            raise ClosedPipe from None
 
 
 class Terminal:
@@ -36,7 +56,7 @@ class Terminal:
         sys.stdout.flush(), sys.stderr.flush()
         self._log = tempfile.TemporaryFile("w+b")
         self._redirect(self._log.fileno())
-        self._screen = os.fdopen(os.dup(self._saved[self._shown_on]), "w")
+        self._screen = _Screen(os.fdopen(os.dup(self._saved[self._shown_on]), "wb"))
         self.console = Console(file=self._screen, highlight=False)
         self.log_path: str | None = None
         self._live: Live | None = None
