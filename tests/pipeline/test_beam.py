@@ -82,6 +82,6 @@ def test_a_job_server_that_does_not_answer_is_told_before_the_run():
 def test_workers_that_a_shell_could_not_start_are_told(monkeypatch):
     """They were waited for without end."""
     monkeypatch.setattr(sys, "executable", "/home/my user/.venv/bin/python")
-    with pytest.raises(InputError, match="--beam parallel.*my user.*--beam local"):
+    with pytest.raises(InputError, match=r"--beam parallel.*my user.*--beam local"):
         beam_arguments("parallel", [])
     assert beam_arguments("local", [])
