@@ -1,4 +1,4 @@
-"""Reads what `save_pretrained` wrote: config.json, the vocabulary and the tensors of a BERT."""
+"""Reads what `save_pretrained` wrote: config.json and the tensors of a BERT."""
 
 import contextlib
 import json
@@ -13,11 +13,6 @@ import safetensors
 from components.common.errors import InputError
 from components.models.bert import network
 
-SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
-# Checkpoints pad the embedding table for speed, to a multiple of 128 at most. A table that has more
-# rows to spare belongs to another vocabulary.
-MAX_SPARE_ROWS = 127
-
 
 def read_config(checkpoint_dir: str) -> network.EncoderConfig:
     """Reads config.json: the network that it describes.
@@ -31,7 +26,8 @@ def read_config(checkpoint_dir: str) -> network.EncoderConfig:
     fields = _read_json(path)
     if fields.get("model_type") != "bert":
         raise InputError(
-            f"{path}: model_type is {fields.get('model_type')!r}; only 'bert' can be converted."
+            f"{path}: model_type is {fields.get('model_type')!r}; only 'bert' can be converted. Take a "
+            'BERT, or, where it is one of the time before model_type, add "model_type": "bert".'
         )
     for name, supported in (("position_embedding_type", "absolute"), ("is_decoder", False)):
         if fields.get(name, supported) != supported:
@@ -61,52 +57,6 @@ def read_config(checkpoint_dir: str) -> network.EncoderConfig:
             f"{path}: hidden_size {config.hidden_size} is no multiple of the {config.num_heads} heads."
         )
     return config
-
-
-def read_vocabulary(checkpoint_dir: str, vocab_size: int) -> tuple[list[str], list[str]]:
-    """Reads the tokens in the order of their ids, and notes, from vocab.txt or tokenizer.json.
-
-    Raises:
-      InputError: neither file has a BERT vocabulary of about `vocab_size` tokens.
-    """
-    path = os.path.join(checkpoint_dir, "vocab.txt")
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            tokens = [line.rstrip("\n") for line in file]
-    else:
-        path = os.path.join(checkpoint_dir, "tokenizer.json")
-        model = _read_json(path).get("model", {}) if os.path.exists(path) else {}
-        if model.get("type") != "WordPiece":
-            raise InputError(f"{checkpoint_dir}: neither vocab.txt nor a WordPiece tokenizer.json.")
-        tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
-        if [model["vocab"][token] for token in tokens] != list(range(len(tokens))):
-            raise InputError(f"{path}: the ids of the vocabulary are not 0, 1, 2 and so on.")
-    if absent := [token for token in SPECIAL_TOKENS if token not in tokens]:
-        raise InputError(f"{path}: no {', '.join(absent)}, so this is not a BERT vocabulary.")
-    spare = vocab_size - len(tokens)
-    if not 0 <= spare <= MAX_SPARE_ROWS:
-        raise InputError(
-            f"{path} has {len(tokens)} tokens, but config.json says vocab_size={vocab_size}. "
-            "Take the vocabulary that this checkpoint was trained with."
-        )
-    return tokens, [f"The last {spare} embeddings belong to no token."] if spare else []
-
-
-def read_lower_case(checkpoint_dir: str, vocabulary: list[str]) -> bool:
-    """Returns whether text is lower-cased, by the first of these that says so.
-
-    `do_lower_case` in tokenizer_config.json; the normalizer in tokenizer.json; the vocabulary, which
-    is of lower-cased text when no token but the [BRACKETED] ones has an upper-case letter.
-    """
-    path = os.path.join(checkpoint_dir, "tokenizer_config.json")
-    stated = _read_json(path).get("do_lower_case") if os.path.exists(path) else None
-    if stated is None:
-        path = os.path.join(checkpoint_dir, "tokenizer.json")
-        normalizer = _read_json(path).get("normalizer") if os.path.exists(path) else None
-        stated = (normalizer or {}).get("lowercase")
-    if stated is None:
-        return not any(p != p.lower() and not re.fullmatch(r"\[.*\]", p) for p in vocabulary)
-    return bool(stated)
 
 
 class Checkpoint:
@@ -161,7 +111,7 @@ class Checkpoint:
         """Reads the tensor with the first of these names that exists, as float32 of this shape.
 
         Raises:
-          InputError: there is none, or its shape is another.
+          InputError: there is none, its shape is another, or a value is not finite.
         """
         name = next((name for name in names if self.has(name)), None)
         if name is None:
@@ -171,6 +121,11 @@ class Checkpoint:
             raise InputError(
                 f"{self.path}: {self._prefix}{name} has the shape {list(tensor.shape)}, "
                 f"config.json asks for {list(shape)}."
+            )
+        if not np.isfinite(tensor).all():
+            raise InputError(
+                f"{self.path}: {self._prefix}{name} holds NaN or infinity, so that no training could "
+                "start from it. Download it again, or take another checkpoint."
             )
         return tensor.astype(np.float32)
 

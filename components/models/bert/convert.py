@@ -12,6 +12,7 @@ import numpy as np
 from components.common.errors import InputError
 from components.common.progress import Counter
 from components.models.bert import checkpoints, network
+from components.models.bert.checkpoint_tokenizer import read_tokenizer
 
 # Our name -> Hugging Face's, for what a layer holds. Three matrices become one, side by side.
 _LAYER_PARTS = {
@@ -76,8 +77,7 @@ def convert(checkpoint_dir: str, output_dir: str) -> Conversion:
     if os.path.exists(output_dir) and (not os.path.isdir(output_dir) or os.listdir(output_dir)):
         raise InputError(f"{output_dir} exists already. Remove it or name another output folder.")
     config = checkpoints.read_config(checkpoint_dir)
-    vocabulary, notes = checkpoints.read_vocabulary(checkpoint_dir, config.vocab_size)
-    lower_case = checkpoints.read_lower_case(checkpoint_dir, vocabulary)
+    vocabulary, lower_case, notes = read_tokenizer(checkpoint_dir, config.vocab_size)
     with checkpoints.Checkpoint(checkpoint_dir) as checkpoint:
         values, more_notes = read_weights(checkpoint, config)
     parent = os.path.dirname(os.path.abspath(output_dir))

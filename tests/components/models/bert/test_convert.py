@@ -13,7 +13,7 @@ import tensorflow_hub
 import tensorflow_text as tf_text
 
 from components.common.errors import InputError
-from components.models.bert import hub
+from components.models.bert import checkpoint_tokenizer, hub
 from components.models.bert.convert import convert
 from pipeline.cli.main import main
 from tests.tiny_encoder import tiny_vocabulary
@@ -67,6 +67,7 @@ def write_checkpoint(
     tensors: dict[str, np.ndarray] | None = None,
     vocabulary: list[str] | None = VOCABULARY,
     tokenizer_config: dict | None = None,
+    files: dict[str, dict] | None = None,
     **config,
 ) -> str:
     folder.mkdir()
@@ -78,6 +79,8 @@ def write_checkpoint(
         (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
     if tokenizer_config is not None:
         (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer_config))
+    for name, content in (files or {}).items():
+        (folder / name).write_text(json.dumps(content))
     return str(folder)
 
 
@@ -297,14 +300,9 @@ def test_minilm_gives_the_published_similarities(minilm):
         (None, None, ["a", "[USED]"], True),
     ],
 )
-def test_casing(tmp_path, tokenizer_config, tokenizer, pieces, expected):
-    from components.models.bert import checkpoints
-
-    if tokenizer_config is not None:
-        (tmp_path / "tokenizer_config.json").write_text(json.dumps(tokenizer_config))
-    if tokenizer is not None:
-        (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
-    assert checkpoints.read_lower_case(str(tmp_path), pieces) == expected
+def test_casing(tokenizer_config, tokenizer, pieces, expected):
+    found = checkpoint_tokenizer.read_lower_case(tokenizer_config or {}, tokenizer or {}, pieces)
+    assert found == expected
 
 
 def test_vocabulary_from_tokenizer_json(tmp_path):
@@ -324,6 +322,34 @@ def without(name):
     ("change", "message"),
     [
         ({"model_type": "roberta"}, r"config\.json: model_type .*'roberta'.*'bert'"),
+        ({"model_type": None}, r"config\.json: model_type .*None.*\"model_type\": \"bert\""),
+        (
+            {"tensors": tiny_tensors() | {"pooler.dense.bias": np.full(16, np.nan, np.float32)}},
+            r"pooler\.dense\.bias .*NaN",
+        ),
+        ({"tokenizer_config": {"strip_accents": False}}, r"tokenizer_config\.json: strip_accents"),
+        ({"tokenizer_config": {"tokenize_chinese_chars": False}}, "tokenize_chinese_chars"),
+        ({"tokenizer_config": {"do_basic_tokenize": False}}, "do_basic_tokenize"),
+        ({"tokenizer_config": {"tokenizer_class": "BertJapaneseTokenizer"}}, "BertJapanese"),
+        ({"tokenizer_config": {"unk_token": "<unk>"}}, "unk_token.*<unk>"),
+        (
+            {"tokenizer_config": {"added_tokens_decoder": {"9": {"content": "<user>"}}}},
+            "added_tokens_decoder.*<user>",
+        ),
+        ({"files": {"added_tokens.json": {"<ent>": 5}}}, r"added_tokens\.json: .*<ent>"),
+        (
+            {"files": {"tokenizer.json": {"added_tokens": [{"content": "<ent>"}]}}},
+            r"tokenizer\.json: .*<ent>",
+        ),
+        ({"files": {"tokenizer.json": {"pre_tokenizer": {"type": "ByteLevel"}}}}, "ByteLevel"),
+        (
+            {"files": {"tokenizer.json": {"normalizer": {"strip_accents": False}}}},
+            r"tokenizer\.json: strip_accents",
+        ),
+        ({"files": {"tokenizer.json": {"model": {"unk_token": "<u>"}}}}, "unk_token.*<u>"),
+        ({"vocabulary": [*VOCABULARY[:-1], "[SEP]"]}, r"vocab\.txt:111: '\[SEP\]' .*line \d\b"),
+        ({"vocabulary": [*VOCABULARY[:-1], ""]}, r"vocab\.txt:111: ''"),
+        ({"vocabulary": [*VOCABULARY[:-1], "##"]}, r"vocab\.txt:111: '##'"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type.*'relative_key'"),
         ({"hidden_act": "swish"}, r"config\.json: hidden_act .*'swish'"),
         (
@@ -334,7 +360,7 @@ def without(name):
         ({"num_hidden_layers": 1}, r"safetensors .* 2 layers.*config\.json.* 1\b"),
         ({"vocabulary": None}, r"neither vocab\.txt.*tokenizer\.json"),
         ({"vocabulary": VOCABULARY[1:]}, r"vocab\.txt: .*no \[PAD\]"),
-        ({"vocabulary": [*VOCABULARY, "more"]}, r"vocab\.txt .* 112 .*vocab_size=111\b"),
+        ({"vocabulary": [*VOCABULARY, "more"]}, r"in: .* 112 .*vocab_size=111\b"),
     ],
 )
 def test_what_cannot_be_converted_is_said(tmp_path, change, message):
