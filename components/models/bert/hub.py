@@ -3,7 +3,9 @@
 import contextlib
 import hashlib
 import os
+import pathlib
 import socket
+import sys
 import threading
 import urllib.parse
 import urllib.request
@@ -106,8 +108,10 @@ def _download(handle: str, url: str) -> str:
     cache = os.environ.get("TFHUB_CACHE_DIR") or str(cache_directory() / "tfhub")
     try:
         with _hub_environment(cache):
-            if not os.path.isdir(os.path.join(cache, hashlib.sha1(url.encode()).hexdigest())):
+            folder = os.path.join(cache, hashlib.sha1(url.encode()).hexdigest())
+            if not os.path.isdir(folder):
                 _look_up_host(url)
+                _look_at_lock(f"{folder}.lock", url)
             return tensorflow_hub.resolve(url)
     except Exception as error:  # urllib, ssl, tarfile and TensorFlow each raise their own.
         raise InputError(
@@ -116,6 +120,27 @@ def _download(handle: str, url: str) -> str:
             "bring the file here, `mkdir encoder && tar -xzf encoder.tar.gz -C encoder`, and pass "
             f"that folder. {DEFAULT_ENCODER!r} comes from the package index instead."
         ) from None
+
+
+def _look_at_lock(lock: str, url: str) -> None:
+    """Removes tensorflow_hub's lock of a process that is no more; tells whom it will wait for.
+
+    tensorflow_hub itself waits ten minutes for either, in silence. Its lock holds host.pid.id.
+    """
+    try:
+        host, pid, _ = pathlib.Path(lock).read_text().rsplit(".", 2)
+        if host == socket.gethostname() and not os.path.exists(f"/proc/{int(pid)}"):
+            os.remove(lock)
+            return
+    except FileNotFoundError:
+        return
+    except ValueError:
+        host, pid = "unknown", "unknown"
+    print(
+        f"Waiting for process {pid} of {host}, which downloads {url}. If it is no more, remove {lock}.",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 @contextlib.contextmanager

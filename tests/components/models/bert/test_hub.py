@@ -9,6 +9,8 @@ import os
 import pathlib
 import shutil
 import socket
+import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -341,3 +343,15 @@ def test_command_line(tiny, capsys):
     assert json.loads(capsys.readouterr().out)["sha256"] == inspection.content_sha256(tiny)
     assert main(["encoder", "no-such-encoder"]) == 2
     assert "presets" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_alive", [False, True])
+def test_the_lock_of_a_process_that_is_no_more_is_not_waited_for(tmp_path, capfd, is_alive):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    lock = tmp_path / "abc.lock"
+    pid = os.getpid() if is_alive else ended.pid
+    lock.write_text(f"{socket.gethostname()}.{pid}.0123abc")
+    hub._look_at_lock(str(lock), "https://tfhub.dev/x")
+    assert lock.exists() == is_alive
+    assert (str(lock) in capfd.readouterr().err) == is_alive
