@@ -11,6 +11,7 @@ from components.spec.heads import HeadConfig, head_module
 _MODULES = {
     "DataGate": ("components.data.data_gate",),
     "Transform": ("components.preprocessing.transform",),
+    "TargetGate": ("components.preprocessing.target_gate",),
     "DriftGate": ("components.data.drift_gate",),
     "Trainer": ("components.training.trainer",),
     # The worker is a process of its own, which nothing imports.

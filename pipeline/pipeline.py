@@ -32,6 +32,7 @@ from tfx.utils import proto_utils
 from components.common.serialization import to_json
 from components.data.data_gate import DataGate
 from components.data.drift_gate import DriftGate
+from components.preprocessing.target_gate import TargetGate
 from components.serving.pusher import Executor as PusherExecutor
 from components.serving.served_model import ServedModel
 from components.serving.serving_check import ServingCheck
@@ -61,6 +62,8 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
     transform = _transform(config, examples, schema)
     transform.add_upstream_node(data_gate)
 
+    target_gate = _target_gate(config, examples, transform) if task.head.offset_features else None
+
     token_statistics = StatisticsGen(
         examples=transform.outputs["transformed_examples"],
         stats_options=statistics_options(config),
@@ -77,6 +80,8 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
 
     trainer = _trainer(config, transform)
     trainer.add_upstream_node(drift_gate)
+    if target_gate:
+        trainer.add_upstream_node(target_gate)
 
     baseline = _BASELINES[config.baseline](config, trainer.outputs["model"]).with_id("Baseline")
     evaluator = Evaluator(
@@ -111,6 +116,7 @@ def create_pipeline(config: PipelineConfig) -> Pipeline:
         validator,
         data_gate,
         transform,
+        target_gate,
         token_statistics,
         last,
         drift_gate,
@@ -175,6 +181,18 @@ def _transform(config: PipelineConfig, examples, schema) -> Transform:
         preprocessing_fn="components.preprocessing.transform.preprocessing_fn",
         disable_statistics=True,  # TokenStatistics computes them
         custom_config=_head_and_encoder(config, "Transform"),
+    )
+
+
+def _target_gate(config: PipelineConfig, examples, transform) -> BaseComponent:
+    """Answers are found by the places of tokens; a class can always be learned."""
+    return TargetGate(
+        examples=examples.outputs["examples"],
+        transformed_examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        head=to_json(config.task.head),
+        max_unusable_ratio=config.task.max_unusable_ratio,
+        code=stage_code("TargetGate", config.task.head),
     )
 
 

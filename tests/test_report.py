@@ -18,6 +18,7 @@ from components.evaluation.comparison import Answer, ComparedExample
 from components.evaluation.intervals import ANYTHING, UNKNOWN, Interval
 from components.evaluation.tensorboard import _cell
 from components.evaluation.tfma_results import metrics_by_slice
+from components.preprocessing.target_gate import Unusable
 from pipeline.cli.main import main
 from pipeline.report.charts import line_chart
 from pipeline.report.evaluation import Bar, SliceGroup, slice_groups
@@ -109,6 +110,7 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script(record):
         curves=[],
         counts=[],
         anomalies=[HOSTILE[2]],
+        unusable=[Unusable(HOSTILE[0], 1, 2, [HOSTILE[1]])],
         distances=[Distance(HOSTILE[0], HOSTILE[1], HOSTILE[2], HOSTILE[3], 0.2, 0.1)],
     )
     elements = Elements(page)

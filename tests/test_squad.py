@@ -106,7 +106,7 @@ def answers(ask, rows) -> dict:
 
 
 def test_every_stage_runs_and_the_model_is_pushed(squad_run, version):
-    assert set(stages(squad_run).values()) == {"ran"} and len(stages(squad_run)) == 14
+    assert set(stages(squad_run).values()) == {"ran"} and len(stages(squad_run)) == 15
     assert version in squad_run.stdout.strip().splitlines()[-1]
 
 
@@ -147,3 +147,35 @@ def test_predict_answers_on_the_command_line(project, version):
     )
     answer = json.loads(run.stdout)
     assert answer["answer"] and answer["answer"] in "The cat sat."
+
+
+@pytest.mark.full
+def test_answers_inside_of_words_end_the_run_before_it_trains(project, squad_run, tmp_path):
+    """Every fourth answer of train begins with its second letter."""
+    document = json.loads((project.root / "samples" / "squad" / "train-v1.1.json").read_text())
+    questions = [
+        question
+        for article in document["data"]
+        for paragraph in article["paragraphs"]
+        for question in paragraph["qas"]
+    ]
+    for question in questions[::4]:
+        (answer, *_) = question["answers"]
+        answer["text"], answer["answer_start"] = answer["text"][1:], answer["answer_start"] + 1
+    (tmp_path / "train.json").write_text(json.dumps(document))
+    dev = project.root / "samples" / "squad" / "dev-v1.1.json"
+    prepared = project.run(
+        *("-m", "pipeline.cli", "prepare", "squad", "--train", str(tmp_path / "train.json")),
+        *("--eval", str(dev), "--output", str(tmp_path / "data")),
+    )
+    assert prepared.returncode == 0, prepared.stderr
+    run = project.run(
+        *("local_runner.py", "--task", "squad", "--data", str(tmp_path / "data")),
+        *("--output", "output-inside", "--encoder", project.encoder),
+        *("--set", "drift=accept", "--set", "max_seq_length=96", "--set", "stride=24"),
+        *("--set", "max_question_length=24"),
+    )
+    assert run.returncode == 2 and "Trainer" not in stages(run)
+    told = re.search(r"(\d+) of 240 train examples .*\n +(\d+) because no token begins", run.stdout)
+    assert 30 < int(told[2]) <= int(told[1]) <= 60
+    assert run.stdout.count("question '") >= 3 and "--set max_unusable_ratio" in run.stdout

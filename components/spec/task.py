@@ -79,6 +79,8 @@ class Task(Value):
       plots: what the Evaluator draws beside the metrics; the gate does not look at it.
       drift: one of `DRIFTS`: whether to refuse data that is further from the last blessed model's than
         the schema allows, or a split that is further from train.
+      max_unusable_ratio: the fraction of the train examples that may be such that they cannot be trained
+        on, as where no token begins with the answer.
       schema_version: of this form; raised when a field changes its meaning.
     """
 
@@ -95,11 +97,14 @@ class Task(Value):
     confidence: float = 0.95
     plots: tuple[Metric, ...] = ()
     drift: str = "refuse"
+    max_unusable_ratio: float = 0.05
     schema_version: int = 1
 
     def __post_init__(self) -> None:
         if self.drift not in DRIFTS:
             raise bad_setting("drift", self.drift, f"one of {', '.join(DRIFTS)}")
+        if not 0 <= self.max_unusable_ratio <= 1:
+            raise bad_setting("max_unusable_ratio", self.max_unusable_ratio, "from 0 to 1")
         if type(self.hyperparameters) is not self.head.hyperparameters:
             raise InputError(
                 f"The task {self.name} has {type(self.hyperparameters).__name__}, and its head "
@@ -124,6 +129,8 @@ class Task(Value):
                 values[metric.worsening_setting] = threshold.max_worsening
         values["slice_bounds"] = ",".join(map(str, self.slice_bounds))
         values["drift"] = self.drift
+        if self.head.offset_features:
+            values["max_unusable_ratio"] = self.max_unusable_ratio
         return values | dataclasses.asdict(self.serving)
 
     def override(self, changes: Mapping[str, str]) -> "Task":
@@ -152,6 +159,7 @@ class Task(Value):
             ),
             confidence=parsed.get("confidence", self.confidence),
             drift=parsed.get("drift", self.drift),
+            max_unusable_ratio=parsed.get("max_unusable_ratio", self.max_unusable_ratio),
         )
 
     def _thresholds(self, parsed: Mapping[str, Any]) -> dict[str, Threshold]:

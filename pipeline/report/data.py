@@ -8,6 +8,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.data.data_gate import describe
 from components.data.drift_gate import Distance, measure
+from components.preprocessing.target_gate import Unusable
 from pipeline.runs.run import Stage
 
 
@@ -46,6 +47,14 @@ def anomalies(validator: Stage) -> list[str]:
         return []
     folders = sorted(pathlib.Path(artifact.uri).glob("Split-*"))
     return [line for f in folders for line in describe(artifact.uri, f.name.removeprefix("Split-"))]
+
+
+def unusable(gate: Stage) -> list[Unusable]:
+    """Reads how many train examples could not be trained on, and why."""
+    artifact = gate.output("unusable")
+    if not artifact:
+        return []
+    return [Unusable(**fields) for fields in json.loads(pathlib.Path(artifact.uri).read_text())]
 
 
 def distances(gate: Stage) -> list[Distance]:

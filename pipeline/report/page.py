@@ -17,7 +17,14 @@ from components.evaluation.tensorboard import write_evaluation
 from components.spec.task import Task
 from pipeline.config import PipelineConfig
 from pipeline.report.charts import Chart
-from pipeline.report.data import FeatureCount, anomalies, distances, feature_counts
+from pipeline.report.data import (
+    FeatureCount,
+    Unusable,
+    anomalies,
+    distances,
+    feature_counts,
+    unusable,
+)
 from pipeline.report.evaluation import (
     Confusion,
     SliceGroup,
@@ -93,6 +100,7 @@ def write_report(
         curves=training_charts(run.model_run) if run.model_run else [],
         counts=_counts(run),
         anomalies=_anomalies(run),
+        unusable=_unusable(run),
         distances=_distances(run),
     )
     file = pathlib.Path(output, "reports", f"{record.task}-{record.number}.html").absolute()
@@ -171,6 +179,11 @@ def _counts(run: Run) -> list[FeatureCount]:
 def _anomalies(run: Run) -> list[str]:
     stage = run.stages.get("ExampleValidator")
     return anomalies(stage) if stage and stage.output("anomalies") else []
+
+
+def _unusable(run: Run) -> list[Unusable]:
+    stage = run.stages.get("TargetGate")
+    return unusable(stage) if stage else []
 
 
 def _distances(run: Run) -> list[Distance]:

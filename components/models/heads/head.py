@@ -45,6 +45,13 @@ class Head(Protocol):
         """Returns which of the stored examples can be trained on, bool [B]."""
         ...
 
+    def unusable(self, features: Features) -> Mapping[str, tf.Tensor]:
+        """Returns why stored examples cannot be trained on: reason -> where it holds, bool [B].
+
+        Each example that `is_trainable` leaves out has one reason.
+        """
+        ...
+
     def training_features(
         self, features: Features, vocabulary: Vocabulary, hyperparameters: Any
     ) -> tuple[Sequences, tf.Tensor]:

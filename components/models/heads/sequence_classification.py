@@ -29,6 +29,10 @@ class Head:
         """Returns True for every example, bool [B]."""
         return tf.ones_like(features[self.config.label_feature], tf.bool)
 
+    def unusable(self, features: Features) -> dict[str, tf.Tensor]:
+        """Returns no reason: every class can be learned."""
+        return {}
+
     def training_features(
         self, features: Features, vocabulary: Vocabulary, hyperparameters: Hyperparameters
     ) -> tuple[Sequences, tf.Tensor]:

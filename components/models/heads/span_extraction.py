@@ -28,7 +28,7 @@ class Head:
     def targets(self, raw: Features, tokens: Features) -> dict[str, tf.Tensor]:
         """Returns answer_first and answer_last, int64 [B]: the first reference answer's outer tokens.
 
-        Both are -1 where the answer does not begin and end with a token.
+        The one is -1 where no token begins with the answer, the other where none ends with it.
         """
         context = raw[self._context]
         text, cut = trim(_first(raw[self.config.answer_feature], ""))
@@ -38,15 +38,20 @@ class Head:
         end = start + tf.cast(tf.strings.length(text), tf.int64)
         first, _ = _positions_of(tokens[starts_feature(self._context)], start)
         _, last = _positions_of(tokens[ends_feature(self._context)], end)
-        reached = (first >= 0) & (last >= first)
-        return {
-            "answer_first": tf.where(reached, first, -1),
-            "answer_last": tf.where(reached, last, -1),
-        }
+        return {"answer_first": first, "answer_last": last}
 
     def is_trainable(self, features: Features) -> tf.Tensor:
         """Returns where the first reference answer begins and ends with a token, bool [B]."""
-        return features["answer_first"] >= 0
+        first, last = features["answer_first"], features["answer_last"]
+        return (first >= 0) & (last >= first)
+
+    def unusable(self, features: Features) -> dict[str, tf.Tensor]:
+        """Returns the examples whose first reference answer does not begin, or end, with a token."""
+        first, last = features["answer_first"], features["answer_last"]
+        return {
+            "no token begins where the answer does": first < 0,
+            "no token ends where the answer does": (first >= 0) & (last < first),
+        }
 
     def training_features(
         self, features: Features, vocabulary: Vocabulary, hyperparameters: SpanHyperparameters

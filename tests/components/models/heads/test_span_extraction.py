@@ -187,11 +187,15 @@ def test_targets_are_the_answers_tokens(vocabulary, context, answer, wanted):
 
 
 @pytest.mark.parametrize(
-    ("context", "answer", "start"),
-    [("the cat", "he", 1), ("of the", "th", 3)],
+    ("context", "answer", "start", "expected"),
+    [("the cat", "he", 1, "no token begins"), ("of the", "th", 3, "no token ends")],
 )
-def test_an_answer_inside_a_token_is_not_trained_on(vocabulary, context, answer, start):
-    assert targets_of(vocabulary, context, answer, start) == (-1, -1)
+def test_an_answer_inside_a_token_is_not_trained_on(vocabulary, context, answer, start, expected):
+    first, last = targets_of(vocabulary, context, answer, start)
+    stored = {"answer_first": tf.constant([first]), "answer_last": tf.constant([last])}
+    assert not HEAD.is_trainable(stored)[0]
+    (reason,) = [reason for reason, where in HEAD.unusable(stored).items() if where[0]]
+    assert expected in reason
 
 
 def test_training_windows_point_at_the_answer_or_at_cls(vocabulary):
