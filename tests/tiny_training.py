@@ -6,14 +6,12 @@ trains with a checkpoint in FOLDER after each step. With KILLED_FROM_STEP, the p
 while it writes a checkpoint of that step or a later one. Else it prints the sum of the weights' bytes.
 """
 
-import glob
 import hashlib
 import logging
 import math
 import os
 import signal
 import sys
-import threading
 
 import numpy as np
 import tensorflow as tf
@@ -78,20 +76,22 @@ def digest(model: tf.keras.Model) -> str:
     return hashlib.sha256(weights).hexdigest()
 
 
-def _die_while_writing(folder: str, first_step: int) -> None:
-    """Kills this process as soon as files of a step lie there without its index, which comes last."""
-    while True:
-        for path in glob.glob(f"{folder}/*.data*"):
-            prefix = path.partition(".data")[0]
-            if int(os.path.basename(prefix)) >= first_step and not os.path.exists(
-                f"{prefix}.index"
-            ):
-                os.kill(os.getpid(), signal.SIGKILL)
+def _die_while_writing(first_step: int) -> None:
+    """Has this process kill itself where a checkpoint lies there without its index, which comes last."""
+    write = tf.train.Checkpoint.write
+
+    def write_and_die(self, file_prefix: str) -> str:
+        written = write(self, file_prefix)
+        if int(os.path.basename(file_prefix)) >= first_step:
+            os.remove(f"{file_prefix}.index")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return written
+
+    tf.train.Checkpoint.write = write_and_die
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     if len(sys.argv) > 3:
-        arguments = (sys.argv[2], int(sys.argv[3]))
-        threading.Thread(target=_die_while_writing, args=arguments, daemon=True).start()
+        _die_while_writing(int(sys.argv[3]))
     print("weights", digest(train(sys.argv[1], every_step(sys.argv[2]))))

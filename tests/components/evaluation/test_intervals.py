@@ -262,3 +262,47 @@ def test_estimators_can_be_sent_to_workers(task):
             module, _, name = metric.estimator.rpartition(".")
             figure = getattr(importlib.import_module(module), name)
             assert pickle.loads(pickle.dumps(figure)) == figure
+
+
+def test_the_interval_of_a_mean_of_scores_is_that_of_their_values():
+    scores = [0.0, 0.25, 1.0, 0.5, 0.75]
+    mean = estimators.Mean(lambda label, prediction: float(prediction))
+    sums = sum(mean.outcome(None, s, None, None) for s in scores)
+    assert mean.interval(sums, 0.95) == pytest.approx(
+        intervals.of_mean(sum(scores), sum(s**2 for s in scores), 5, 0.95)
+    )
+    assert not mean.interval(mean.outcome(None, 1.0, None, None), 0.95).is_known
+
+
+def test_the_change_of_a_fraction_is_that_of_what_only_one_has_right():
+    right, wrong = np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]])
+    label = np.array([1])
+    pairs = [(right, wrong)] * 9 + [(wrong, right)] * 4 + [(right, right)] * 30
+    sums = sum(ACCURACY.outcome(label, c, b, None) for c, b in pairs)
+    assert ACCURACY.change(sums, 0.95) == intervals.of_fraction_change(9, 4, 43, 0.95)
+
+
+def test_the_ends_of_a_bootstrap_are_its_quantiles_and_the_same_each_time():
+    values = np.linspace(0, 1, 2001)
+    assert intervals.percentiles(values, 0.9) == pytest.approx((0.05, 0.95))
+    cells = np.zeros((2, 2, 2))
+    cells[1, 1, 1], cells[1, 1, 0], cells[1, 0, 1], cells[0, 1, 0] = 50, 20, 10, 5
+    assert F1.change(cells, 0.95) == F1.change(cells, 0.95)
+
+
+def test_the_interval_of_few_placements_is_delongs():
+    """By hand: means 0.75 and 0.75, variances 0.125 and 0.125, two examples of each."""
+    positives, negatives = np.array([0.5, 1.0]), np.array([1.0, 0.5])
+    half = 1.959964 * math.sqrt(0.125 / 2 + 0.125 / 2)
+    found = intervals.of_placements(positives, negatives, 0.95)
+    assert found == pytest.approx((0.75 - half, 0.75 + half))
+
+
+def test_equal_scores_count_half_and_a_reversed_order_is_no_certainty():
+    ties = [(True, 0.5, 0.5), (False, 0.5, 0.5), (False, 0.1, 0.1)]
+    assert AUC.value(ties) == 0.75
+    reversed_order = [(True, 0.1, 0.1)] * 30 + [(False, 0.9, 0.9)] * 20
+    assert AUC.interval(reversed_order, 0.95) == intervals.of_fraction(0, 20, 0.95)
+    even = [(True, 0.5, 0.5)] * 30 + [(False, 0.5, 0.5)] * 20
+    assert AUC.interval(even, 0.95) == (0.5, 0.5)
+    assert math.isnan(AUC.value([]))
