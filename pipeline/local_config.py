@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 
+from components.common.cache import PATTERN_CHARACTERS
 from components.common.errors import InputError
 from components.common.files import file_sha256, write_atomic
 from components.data.tfrecords import check_records, content_sha256
@@ -65,7 +66,7 @@ def _check_folder(option: str, folder: str) -> None:
             f"{option} is {folder} and must be a folder of this machine. Copy or mount it, or run the "
             "pipeline with kubeflow_runner.py."
         )
-    if found := sorted(set(folder) & set("*?[]")):
+    if found := sorted(set(folder) & PATTERN_CHARACTERS):
         raise InputError(
             f"{option} is {folder}, and TFX would take {' and '.join(found)} for a pattern. Rename the "
             "folder."

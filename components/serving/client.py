@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 (registers the model's ops)
 
+from components.common.cache import without_patterns
 from components.common.errors import InputError
 
 
@@ -17,7 +18,7 @@ class PushedModel:
 
     def __init__(self, version: str):
         try:
-            signatures = tf.saved_model.load(version).signatures
+            signatures = tf.saved_model.load(without_patterns(version)).signatures
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise InputError(
                 f"{version} cannot be loaded: {str(error).splitlines()[0][:300]}. Pass a version that "

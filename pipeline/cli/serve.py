@@ -7,6 +7,7 @@ import time
 
 import click
 
+from components.common.cache import without_patterns
 from components.common.errors import InputError
 from components.common.stderr_filter import quiet_stderr
 from components.serving import versions
@@ -40,7 +41,7 @@ def command(model: str, host: str, port: int, grpc_port: int) -> None:
         from components.serving.development_server import start
 
         try:
-            server = start(str(base), base.name, host, grpc_port, port)
+            server = start(without_patterns(str(base)), base.name, host, grpc_port, port)
         except OSError as error:
             raise InputError(
                 f"port {port} or {grpc_port} of {host} cannot be had: {error.strerror}. Pass another "

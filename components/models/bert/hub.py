@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 import tensorflow_hub
 
-from components.common.cache import cache_directory
+from components.common.cache import cache_directory, without_patterns
 from components.common.errors import InputError, did_you_mean
 from components.models.bert.inspection import content_sha256, first_line, remembered_facts
 from components.models.bert.presets import DEFAULT_ENCODER, PRESETS, Wheel, converted
@@ -65,7 +65,7 @@ def _locate(handle: str) -> str:
         path = os.path.abspath(os.path.expanduser(target))
     if not _is_saved_model(handle, path):
         raise InputError(_not_found_message(handle, path))
-    return path
+    return without_patterns(path)
 
 
 def _is_saved_model(handle: str, path: str) -> bool:

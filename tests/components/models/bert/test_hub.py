@@ -355,3 +355,14 @@ def test_the_lock_of_a_process_that_is_no_more_is_not_waited_for(tmp_path, capfd
     hub._look_at_lock(str(lock), "https://tfhub.dev/x")
     assert lock.exists() == is_alive
     assert (str(lock) in capfd.readouterr().err) == is_alive
+
+
+@pytest.mark.parametrize("name", ["[bold] x", "back\\slash", "a*b?", "it's é"])
+def test_an_encoder_may_lie_in_any_folder(tiny_encoder, tmp_path, monkeypatch, name):
+    """TensorFlow takes some characters for a pattern, and finds no weights."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = shutil.copytree(tiny_encoder, tmp_path / name)
+    found, plain = hub.resolve(str(folder)), hub.resolve(tiny_encoder)
+    assert (found.handle, found.sha256) == (str(folder), plain.sha256)
+    assert hub.resolve(str(folder)) == found
+    assert tf.saved_model.load(found.path).trainable_variables
