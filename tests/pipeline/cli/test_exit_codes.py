@@ -45,6 +45,7 @@ def places(project, tmp_path_factory) -> dict[str, str]:
     }
 
 
+@pytest.mark.run  # a process for each
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -87,9 +88,10 @@ def test_what_the_user_can_mend_exits_2(places, arguments, named):
 
 def test_each_command_has_such_a_test():
     tested = {
-        mark.args[1][n][0][0]
+        arguments[0]
         for mark in test_what_the_user_can_mend_exits_2.pytestmark
-        for n in range(len(mark.args[1]))
+        if mark.name == "parametrize"
+        for arguments, _ in mark.args[1]
     }
     assert tested == set(summaries())
 
@@ -152,6 +154,7 @@ def test_a_terminal_without_utf_8_gets_plain_characters(encoding, accent, kind):
     assert shown == b">= " + accent + b" [/tmp/..."
 
 
+@pytest.mark.run
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["run", "--help"], ["encoder", "{encoder}"], ["run", *DATA, "--encoder", "x"]],

@@ -357,7 +357,7 @@ def test_the_lock_of_a_process_that_is_no_more_is_not_waited_for(tmp_path, capfd
     assert (str(lock) in capfd.readouterr().err) == is_alive
 
 
-@pytest.mark.parametrize("name", ["[bold] x", "back\\slash", "a*b?", "it's é"])
+@pytest.mark.parametrize("name", ["[bold] back\\slash", "a*b? it's é"])
 def test_an_encoder_may_lie_in_any_folder(tiny_encoder, tmp_path, monkeypatch, name):
     """TensorFlow takes some characters for a pattern, and finds no weights."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
