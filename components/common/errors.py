@@ -45,7 +45,9 @@ def mendable(error: BaseException) -> str | None:
                 return f"{cause.args[-1]}. Set TMPDIR to a folder that can be written to."
         elif _FULL in str(cause) or type(cause).__name__ == "PermissionDeniedError":
             return f"{str(cause).splitlines()[0][:300]}. Make room or mend the path."
-        cause = cause.__cause__ or cause.__context__
+        # What was handled before another error was raised on purpose says nothing about that one.
+        handled = None if cause.__suppress_context__ else cause.__context__
+        cause = cause.__cause__ or handled
     return None
 
 

@@ -2,7 +2,6 @@
 
 import codecs
 import sys
-from typing import TextIO
 
 _PLAIN = {"✓": "ok", "≥": ">=", "≤": "<=", "…": "...", "─": "-", "━": "-"}
 
@@ -26,8 +25,8 @@ PLAIN_ERRORS = "bert-tfx-plain"
 codecs.register_error(PLAIN_ERRORS, _replace)
 
 
-def write_plainly(*streams: TextIO) -> None:
-    """Has streams replace what their encoding lacks, instead of failing."""
-    for stream in streams or (sys.stdout, sys.stderr):
+def write_plainly() -> None:
+    """Has stdout and stderr replace what their encoding lacks, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors=PLAIN_ERRORS)

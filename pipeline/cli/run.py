@@ -55,10 +55,11 @@ def command(warm_start: bool, as_json: bool, **options: Any) -> int:
         except ClosedPipe:
             return CLOSED_PIPE
         except Exception as error:
+            os.write(2, traceback.format_exc().encode())  # to the log
             if problem := mendable(error):
                 terminal.fail(f"error: {problem}")
+                terminal.say(f"The full log is {escape(terminal.log())}.")
                 return BAD_INPUT
-            os.write(2, traceback.format_exc().encode())
             stage = f" in {terminal.stage}" if terminal.stage else ""
             terminal.fail(f"fault{stage}: {type(error).__name__}: {str(error)[:500]}")
             terminal.say(f"The full log is {escape(terminal.log())}.")

@@ -1,7 +1,7 @@
 """The tokenizer of a Hugging Face checkpoint: its vocabulary and casing, if it cuts text as BERT's does.
 
-What it would do otherwise is refused by name. Then both tokenizers cut texts of many scripts, and must
-give the same ids.
+What it would do otherwise is refused by name. Then Hugging Face's tokenizer of BERT, with this
+vocabulary and casing, and TensorFlow's cut texts of several scripts, and must give the same ids.
 """
 
 import json
@@ -198,8 +198,8 @@ def _compare(checkpoint_dir: str, vocabulary: list[str], lower_case: bool) -> No
         if found != expected:
             shown = [[vocabulary[i] for i in ids] for ids in (expected, found)]
             raise InputError(
-                f"{checkpoint_dir}: {text!r} becomes {' '.join(shown[0])} by its own tokenizer, and "
-                f"{' '.join(shown[1])} in TensorFlow."
+                f"{checkpoint_dir}: {text!r} becomes {' '.join(shown[0])} by Hugging Face's tokenizer "
+                f"of BERT, and {' '.join(shown[1])} in TensorFlow. Take another checkpoint."
             )
 
 
